@@ -1,0 +1,30 @@
+package ipc
+
+import "context"
+
+// Agent is what the socket offers. It has three bodies: the daemon
+// (package agent), the wire client (ipc/client) and an in-memory fake
+// (ipc/ipctest); one conformance suite in ipc/ipctest holds for all of them.
+//
+// An error is an *Error where a person is meant to read it.
+type Agent interface {
+	// Fetch answers the credential plugin. A refusal is not an error: it is a
+	// reply with an exit code and the lines for stderr.
+	Fetch(ctx context.Context, r FetchRequest) (FetchReply, error)
+
+	// Status describes the agent, its store and its credentials, by name.
+	Status(ctx context.Context, r StatusRequest) (Status, error)
+
+	// Add stores a token under a new name, adds servers to a name that holds
+	// the same token already, or, asked to, replaces the token of that name.
+	Add(ctx context.Context, r AddRequest) (AddReply, error)
+
+	// Forget removes a credential and its tokens.
+	Forget(ctx context.Context, r ForgetRequest) error
+
+	// Token reveals the current token of a credential.
+	Token(ctx context.Context, r TokenRequest) (Secret, error)
+
+	// Servers changes and returns what a credential is bound to.
+	Servers(ctx context.Context, r ServersRequest) (Credential, error)
+}

@@ -1,0 +1,99 @@
+package ipc
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/cwagent/cwagent/ipc/peer"
+)
+
+// Call sends one request to the agent at path and returns its reply, all
+// before deadline. What comes back as an error is an *Error: the agent's own,
+// or CodeUnreachable, CodeTimeout or CodeDenied of the client's making.
+func Call(path string, deadline time.Time, op Op, request [parts][]byte) (Frame, error) {
+	conn, err := dial(path, deadline)
+	if err != nil {
+		return Frame{}, err
+	}
+	defer conn.Close()
+	buf := make([]byte, 0, 4096)
+	buf = AppendFrame(buf, Frame{Version: Version, Kind: uint16(op), Parts: request})
+	if _, err := conn.Write(buf); err != nil && !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
+		// Those two: the agent has answered without reading on. Read what it says.
+		return Frame{}, callError(path, err)
+	}
+	reply, err := ReadFrame(conn, MaxReply, buf)
+	if err != nil {
+		return Frame{}, callError(path, err)
+	}
+	if code := Code(reply.Kind); code != CodeOK {
+		return Frame{}, &Error{Code: code, What: string(reply.Parts[0]), Hint: string(reply.Parts[1])}
+	}
+	return reply, nil
+}
+
+// Fetch is the credential plugin's request.
+func Fetch(path string, deadline time.Time, r FetchRequest) (FetchReply, error) {
+	f, err := Call(path, deadline, OpFetch, [parts][]byte{[]byte(r.Name), r.ExecInfo})
+	if err != nil {
+		return FetchReply{}, err
+	}
+	reply := FetchReply{Stdout: f.Parts[0], Stderr: f.Parts[1]}
+	if len(f.Parts[2]) != 1 {
+		return FetchReply{}, callError(path, ErrMalformed)
+	}
+	reply.Exit = int(f.Parts[2][0])
+	return reply, nil
+}
+
+// dial connects and makes sure that it is our own agent that listens: in a
+// shared folder such as /tmp somebody else might have been there first.
+func dial(path string, deadline time.Time) (*net.UnixConn, error) {
+	d := net.Dialer{Deadline: deadline}
+	c, err := d.Dial("unix", path)
+	if err != nil {
+		return nil, callError(path, err)
+	}
+	conn := c.(*net.UnixConn)
+	uid, err := peer.UID(conn)
+	if err == nil && int(uid) != os.Getuid() {
+		err = &Error{
+			Code: CodeDenied,
+			What: "agent: the socket " + path + " is served by user id " + strconv.Itoa(int(uid)) + ", not by you",
+			Hint: "find out who made it before you go on",
+		}
+	}
+	if err == nil || errors.Is(err, peer.ErrUnsupported) {
+		err = conn.SetDeadline(deadline)
+	}
+	if err != nil {
+		conn.Close()
+		return nil, callError(path, err)
+	}
+	return conn, nil
+}
+
+// callError says what an error of the socket means for a person.
+func callError(path string, err error) error {
+	var ours *Error
+	var timeout interface{ Timeout() bool }
+	switch {
+	case errors.As(err, &ours):
+		return ours
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOTDIR):
+		return &Error{CodeUnreachable, "agent: not running: nobody listens at " + path, "start it with: cwagent agent"}
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return &Error{CodeTimeout, "agent: no answer in time from " + path, "look at the agent's log, or restart it"}
+	case errors.Is(err, fs.ErrPermission):
+		return &Error{CodeDenied, "agent: socket " + path + ": permission denied", "the socket must belong to you"}
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
+		return &Error{CodeUnreachable, "agent: the connection to " + path + " closed without an answer", "look at the agent's log"}
+	}
+	return &Error{CodeUnreachable, "agent: " + err.Error(), ""}
+}

@@ -1,0 +1,85 @@
+// Package client is the wire body of ipc.Agent: each method is one connection,
+// one request, one reply. It is apart from package ipc because the plugin must
+// not pay for encoding/json at start-up.
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/cwagent/cwagent/ipc"
+)
+
+// Timeout bounds a call whose context has no deadline.
+const Timeout = 10 * time.Second
+
+// Client talks to the agent that listens at Path. It keeps no connection and
+// may be used by many goroutines.
+type Client struct{ Path string }
+
+var _ ipc.Agent = Client{}
+
+// Fetch implements ipc.Agent.
+func (c Client) Fetch(ctx context.Context, r ipc.FetchRequest) (ipc.FetchReply, error) {
+	return ipc.Fetch(c.Path, deadline(ctx), r)
+}
+
+// Status implements ipc.Agent.
+func (c Client) Status(ctx context.Context, r ipc.StatusRequest) (s ipc.Status, err error) {
+	_, err = c.call(ctx, ipc.OpStatus, r, ipc.Secret{}, &s)
+	return s, err
+}
+
+// Add implements ipc.Agent.
+func (c Client) Add(ctx context.Context, r ipc.AddRequest) (reply ipc.AddReply, err error) {
+	_, err = c.call(ctx, ipc.OpAdd, r, r.Secret, &reply)
+	return reply, err
+}
+
+// Forget implements ipc.Agent.
+func (c Client) Forget(ctx context.Context, r ipc.ForgetRequest) error {
+	_, err := c.call(ctx, ipc.OpForget, r, ipc.Secret{}, nil)
+	return err
+}
+
+// Token implements ipc.Agent.
+func (c Client) Token(ctx context.Context, r ipc.TokenRequest) (ipc.Secret, error) {
+	return c.call(ctx, ipc.OpToken, r, ipc.Secret{}, nil)
+}
+
+// Servers implements ipc.Agent.
+func (c Client) Servers(ctx context.Context, r ipc.ServersRequest) (cred ipc.Credential, err error) {
+	_, err = c.call(ctx, ipc.OpServers, r, ipc.Secret{}, &cred)
+	return cred, err
+}
+
+// call sends req and a secret, decodes the reply into reply unless that is nil,
+// and returns the secret that came with it.
+func (c Client) call(ctx context.Context, op ipc.Op, req any, secret ipc.Secret, reply any) (ipc.Secret, error) {
+	if err := ctx.Err(); err != nil {
+		return ipc.Secret{}, err
+	}
+	body, err := json.Marshal(req)
+	if err != nil {
+		return ipc.Secret{}, fmt.Errorf("encode request: %w", err)
+	}
+	f, err := ipc.Call(c.Path, deadline(ctx), op, [3][]byte{body, []byte(secret.Reveal())})
+	if err != nil {
+		return ipc.Secret{}, err
+	}
+	if reply != nil {
+		if err := json.Unmarshal(f.Parts[0], reply); err != nil {
+			return ipc.Secret{}, fmt.Errorf("decode reply: %w", err)
+		}
+	}
+	return ipc.NewSecret(string(f.Parts[1])), nil
+}
+
+func deadline(ctx context.Context) time.Time {
+	if d, ok := ctx.Deadline(); ok {
+		return d
+	}
+	return time.Now().Add(Timeout)
+}

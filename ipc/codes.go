@@ -1,0 +1,55 @@
+package ipc
+
+// An Op names what a request asks for. Append-only: the numbers are the wire.
+type Op uint16
+
+const (
+	OpFetch   Op = 1
+	OpStatus  Op = 2
+	OpAdd     Op = 3
+	OpForget  Op = 4
+	OpToken   Op = 5
+	OpServers Op = 6
+)
+
+// A Code says how a request ended. Append-only: the numbers are the wire.
+type Code uint16
+
+const (
+	CodeOK          Code = 0
+	CodeInternal    Code = 1  // a fault of the agent's own
+	CodeMalformed   Code = 2  // the request cannot be understood
+	CodeVersion     Code = 3  // the agent does not speak this version
+	CodeUnknownOp   Code = 4  // the agent does not know this operation
+	CodeTooLarge    Code = 5  // a part is over its cap
+	CodeDenied      Code = 6  // the peer runs under another user id
+	CodeNotFound    Code = 7  // no credential of that name
+	CodeExists      Code = 8  // a credential of that name holds another token
+	CodeInvalid     Code = 9  // an argument makes no sense
+	CodeNotBound    Code = 10 // the credential is not bound to that server
+	CodeExpired     Code = 11 // the token is past its expiry
+	CodeEmpty       Code = 12 // the credential has no token
+	CodeStore       Code = 13 // the store does not take or give the token
+	CodeUnreachable Code = 14 // nobody answers at the socket; made by clients
+	CodeTimeout     Code = 15 // the agent did not answer in time; made by clients
+)
+
+// An Error is an answer that a person will read: what went wrong and why, and
+// what to do about it. It never holds a secret.
+type Error struct {
+	Code Code
+	What string // "credential \"prod\": no such credential"
+	Hint string // "cwagent status shows the names", or empty
+}
+
+func (e *Error) Error() string { return e.What }
+
+// Text is the one way in which an error is shown to a person: a line
+// "cwagent: what: why" and, where there is a hint, a line "hint: what to do".
+func (e *Error) Text() string {
+	s := "cwagent: " + e.What + "\n"
+	if e.Hint != "" {
+		s += "hint: " + e.Hint + "\n"
+	}
+	return s
+}

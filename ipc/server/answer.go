@@ -1,0 +1,87 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/cwagent/cwagent/ipc"
+)
+
+// answer turns a request into a reply. It never fails: a failure is a reply.
+func (s *Server) answer(ctx context.Context, f ipc.Frame) ipc.Frame {
+	if f.Version != ipc.Version {
+		return errorFrame(s.Log, &ipc.Error{
+			Code: ipc.CodeVersion,
+			What: fmt.Sprintf("agent: it speaks version %d of its protocol, the request has version %d", ipc.Version, f.Version),
+			Hint: "restart the agent after an upgrade",
+		})
+	}
+	reply, err := s.dispatch(ctx, f)
+	if err != nil {
+		return errorFrame(s.Log, err)
+	}
+	return reply
+}
+
+func (s *Server) dispatch(ctx context.Context, f ipc.Frame) (ipc.Frame, error) {
+	secret := func() ipc.Secret { return ipc.NewSecret(string(f.Parts[1])) }
+	switch ipc.Op(f.Kind) {
+	case ipc.OpFetch:
+		r, err := s.Agent.Fetch(ctx, ipc.FetchRequest{Name: string(f.Parts[0]), ExecInfo: f.Parts[1]})
+		return ipc.Frame{Parts: [3][]byte{r.Stdout, r.Stderr, {byte(r.Exit)}}}, err
+	case ipc.OpStatus:
+		return handle(ctx, f, s.Agent.Status)
+	case ipc.OpAdd:
+		return handle(ctx, f, func(ctx context.Context, r ipc.AddRequest) (ipc.AddReply, error) {
+			r.Secret = secret()
+			return s.Agent.Add(ctx, r)
+		})
+	case ipc.OpForget:
+		return handle(ctx, f, func(ctx context.Context, r ipc.ForgetRequest) (struct{}, error) {
+			return struct{}{}, s.Agent.Forget(ctx, r)
+		})
+	case ipc.OpToken:
+		var token ipc.Secret
+		reply, err := handle(ctx, f, func(ctx context.Context, r ipc.TokenRequest) (_ struct{}, err error) {
+			token, err = s.Agent.Token(ctx, r)
+			return struct{}{}, err
+		})
+		reply.Parts[1] = []byte(token.Reveal())
+		return reply, err
+	case ipc.OpServers:
+		return handle(ctx, f, s.Agent.Servers)
+	}
+	return ipc.Frame{}, &ipc.Error{
+		Code: ipc.CodeUnknownOp,
+		What: fmt.Sprintf("agent: operation %d is unknown to it", f.Kind),
+		Hint: "restart the agent after an upgrade",
+	}
+}
+
+// handle decodes the JSON of a request, calls do, and encodes what it returns.
+func handle[Request, Reply any](ctx context.Context, f ipc.Frame, do func(context.Context, Request) (Reply, error)) (ipc.Frame, error) {
+	var req Request
+	if err := json.Unmarshal(f.Parts[0], &req); err != nil {
+		// The decoder's message can quote what it read.
+		return ipc.Frame{}, &ipc.Error{Code: ipc.CodeMalformed, What: "request: its JSON cannot be read"}
+	}
+	reply, err := do(ctx, req)
+	if err != nil {
+		return ipc.Frame{}, err
+	}
+	body, err := json.Marshal(reply)
+	return ipc.Frame{Parts: [3][]byte{body}}, err
+}
+
+// errorFrame is the reply that carries err.
+func errorFrame(log *slog.Logger, err error) ipc.Frame {
+	var e *ipc.Error
+	if !errors.As(err, &e) {
+		log.Error("request failed", "error", err)
+		e = &ipc.Error{Code: ipc.CodeInternal, What: "agent: " + err.Error(), Hint: "this is a fault of cwagent: please report it"}
+	}
+	return ipc.Frame{Kind: uint16(e.Code), Parts: [3][]byte{[]byte(e.What), []byte(e.Hint)}}
+}

@@ -1,0 +1,145 @@
+package ipc
+
+import "time"
+
+// FetchRequest is what the credential plugin knows.
+type FetchRequest struct {
+	Name     string // the credential, the plugin's argument
+	ExecInfo []byte // KUBERNETES_EXEC_INFO, raw
+}
+
+// FetchReply is what the credential plugin does.
+type FetchReply struct {
+	Stdout []byte // an ExecCredential, or nothing
+	Stderr []byte // lines for the person, or nothing
+	Exit   int    // 0 to 255
+}
+
+// StatusRequest asks for one credential, or for all where Name is empty.
+type StatusRequest struct {
+	Name string `json:"name,omitempty"`
+}
+
+// AddRequest hands a token over.
+type AddRequest struct {
+	Name          string     `json:"name"`
+	Secret        Secret     `json:"-"`
+	ID            string     `json:"id,omitempty"`      // public id, cwtoken-<hash>
+	Created       *time.Time `json:"created,omitempty"` // when the token was made, if known
+	Expires       *time.Time `json:"expires,omitempty"` // only with Expiry "known"
+	Expiry        Expiry     `json:"expiry"`
+	Servers       []Server   `json:"servers,omitempty"`
+	NoClusterInfo bool       `json:"noClusterInfo,omitempty"` // also serve callers that name no server
+	Ephemeral     bool       `json:"ephemeral,omitempty"`     // memory only, on purpose
+	Replace       bool       `json:"replace,omitempty"`       // the name's token gives way to this one
+	DryRun        bool       `json:"dryRun,omitempty"`        // judge the request, change nothing
+}
+
+// AddReply says what became of an AddRequest, or what would become of it.
+type AddReply struct {
+	Credential Credential `json:"credential"`
+	Outcome    Outcome    `json:"outcome"`
+	SameAs     string     `json:"sameAs,omitempty"` // another credential that holds this very token
+}
+
+// Outcome of an AddRequest.
+type Outcome string
+
+const (
+	OutcomeCreated  Outcome = "created"
+	OutcomeExtended Outcome = "extended" // the token was there already
+	OutcomeReplaced Outcome = "replaced"
+)
+
+// ForgetRequest names the credential to remove.
+type ForgetRequest struct {
+	Name string `json:"name"`
+}
+
+// TokenRequest names the credential whose token is to be revealed.
+type TokenRequest struct {
+	Name string `json:"name"`
+}
+
+// ServersRequest changes a credential's bindings; without a change it only asks.
+type ServersRequest struct {
+	Name          string   `json:"name"`
+	Add           []Server `json:"add,omitempty"`
+	Remove        []string `json:"remove,omitempty"`        // URLs
+	NoClusterInfo *bool    `json:"noClusterInfo,omitempty"` // set where not nil
+}
+
+// A Server is one place to which a credential may be given out. Every field
+// counts when two are compared.
+type Server struct {
+	URL           string `json:"url"`                     // canonical: scheme, host, port, path
+	TLSServerName string `json:"tlsServerName,omitempty"` // as in the kubeconfig
+	ProxyURL      string `json:"proxyURL,omitempty"`      // as in the kubeconfig
+	Insecure      bool   `json:"insecureSkipTLSVerify,omitempty"`
+	CASHA256      string `json:"caSHA256,omitempty"` // hex, of certificate-authority-data; empty: the system's roots
+}
+
+// Expiry says what is known about the end of a token.
+type Expiry string
+
+const (
+	ExpiryKnown   Expiry = "known"
+	ExpiryUnknown Expiry = "unknown" // a CKS token does not tell, and nobody said
+	ExpiryNever   Expiry = "never"
+)
+
+// State of a credential, worst last.
+type State string
+
+const (
+	StateValid   State = "valid"
+	StateDue     State = "due"     // a person is needed soon
+	StateExpired State = "expired" // past its expiry
+	StateRefused State = "refused" // the server says no
+	StateLocked  State = "locked"  // the store is locked
+	StateEmpty   State = "empty"   // there is no token
+)
+
+// Status is the one truth that every view of the agent is drawn from.
+type Status struct {
+	Agent       AgentInfo    `json:"agent"`
+	Store       StoreInfo    `json:"store"`
+	Credentials []Credential `json:"credentials"` // by name
+}
+
+// AgentInfo describes the running agent.
+type AgentInfo struct {
+	Version string    `json:"version"`
+	PID     int       `json:"pid"`
+	Started time.Time `json:"started"`
+	Socket  string    `json:"socket"`
+}
+
+// StoreInfo says where tokens rest, and why there.
+type StoreInfo struct {
+	Kind string `json:"kind"` // memory
+	Why  string `json:"why"`
+}
+
+// Credential is one line of the status.
+type Credential struct {
+	Name          string     `json:"name"`
+	ID            string     `json:"id,omitempty"` // public id of the current token
+	State         State      `json:"state"`
+	Reason        string     `json:"reason,omitempty"` // why it is in that state, for a person
+	Expiry        Expiry     `json:"expiry"`
+	Expires       *time.Time `json:"expires,omitempty"`
+	Created       *time.Time `json:"created,omitempty"` // when the token was made
+	Added         time.Time  `json:"added"`             // when the agent got it
+	Saved         bool       `json:"saved"`             // outlives the agent
+	Servers       []Server   `json:"servers"`
+	NoClusterInfo bool       `json:"noClusterInfo,omitempty"`
+	Refusal       *Refusal   `json:"lastRefusal,omitempty"`
+}
+
+// Refusal is the last request that a credential was not given out for.
+type Refusal struct {
+	At     time.Time `json:"at"`
+	Server *Server   `json:"server,omitempty"` // nil: the caller named none
+	Hint   string    `json:"hint"`             // the line that would allow it
+}
