@@ -1,0 +1,101 @@
+package agent
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"regexp"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/cwagent/cwagent/ipc"
+)
+
+// A credential is the named thing that kubeconfigs refer to. It is immutable
+// but for what the atomics hold: a change makes a new one.
+type credential struct {
+	name          string
+	token         token
+	servers       []ipc.Server // canonical, sorted
+	noClusterInfo bool         // also for callers that name no server
+	ephemeral     bool         // memory only, on purpose
+	saved         bool         // the token outlives the agent
+
+	rendered atomic.Pointer[rendering]   // the last answer
+	refusal  atomic.Pointer[ipc.Refusal] // the last one, for status
+}
+
+// A token is a bearer secret and what is known about it.
+type token struct {
+	secret  ipc.Secret
+	key     string // its name in the store
+	id      string // public id, cwtoken-<hash>; may be empty
+	added   time.Time
+	created time.Time // zero: not known
+	expiry  ipc.Expiry
+	expires time.Time // only where expiry is known
+}
+
+// clone copies c for a change. The rendering is left behind: what it says may
+// no longer be true.
+func (c *credential) clone() *credential {
+	n := &credential{
+		name: c.name, token: c.token, servers: slices.Clone(c.servers),
+		noClusterInfo: c.noClusterInfo, ephemeral: c.ephemeral, saved: c.saved,
+	}
+	n.refusal.Store(c.refusal.Load())
+	return n
+}
+
+// bound reports whether the credential may be given out for s.
+func (c *credential) bound(s ipc.Server) bool { return slices.Contains(c.servers, s) }
+
+// names: what is safe as a file name, as an argument and in a shell, unquoted.
+var names = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
+
+// CheckName reports whether a credential may have that name.
+func CheckName(name string) error {
+	if names.MatchString(name) {
+		return nil
+	}
+	return invalid("credential name "+quote(name)+": not allowed",
+		"up to 63 letters, digits, dots, hyphens and underscores, the first a letter or digit")
+}
+
+// CheckToken reports whether s can be sent as a bearer token: printable ASCII
+// without blanks, because anything else breaks the header that carries it.
+func CheckToken(s ipc.Secret) error {
+	v := s.Reveal()
+	if v == "" {
+		return invalid("token: it is empty", "paste the whole token")
+	}
+	if len(v) > ipc.MaxPart {
+		return invalid("token: longer than 128 KiB", "paste only the token")
+	}
+	for i := range len(v) {
+		if v[i] <= ' ' || v[i] > '~' {
+			return invalid("token: it has line breaks, blanks or control characters in it", "paste only the token, in one line")
+		}
+	}
+	return nil
+}
+
+// newKey returns the name of a new token in the store. It is unique, so that
+// the next token never overwrites the one that is still needed.
+func newKey(name string) string {
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // never fails since Go 1.24
+	return name + "." + hex.EncodeToString(b[:])
+}
+
+func notFound(name string) error {
+	return &ipc.Error{
+		Code: ipc.CodeNotFound,
+		What: "credential " + quote(name) + ": no such credential",
+		Hint: "cwagent status lists them; cwagent import and cwagent add make them",
+	}
+}
+
+func invalid(what, hint string) error {
+	return &ipc.Error{Code: ipc.CodeInvalid, What: what, Hint: hint}
+}

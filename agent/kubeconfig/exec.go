@@ -1,0 +1,94 @@
+package kubeconfig
+
+import (
+	"encoding/json"
+	"regexp"
+	"strings"
+)
+
+// Exec is the block that takes the place of a token.
+type Exec struct {
+	Command    string // absolute path of cwagent-credential
+	Credential string // its argument
+}
+
+const (
+	execVersion = "client.authentication.k8s.io/v1"
+	installHint = "cwagent-credential is missing: install cwagent, or correct this path"
+)
+
+// pair is a key and its value in a spelling that is both YAML and JSON, or for
+// YAML alone where it can do without quotes.
+type pair struct{ key, yaml, json string }
+
+// pairs returns the fields of the block in their order.
+func (e Exec) pairs() []pair {
+	str := func(key, v string) pair { return pair{key, scalar(v), quoted(v)} }
+	args := pair{"args", "[" + scalar(e.Credential) + "]", "[" + quoted(e.Credential) + "]"}
+	return []pair{
+		str("apiVersion", execVersion),
+		str("command", e.Command),
+		args,
+		str("interactiveMode", "Never"),
+		{"provideClusterInfo", "true", "true"},
+		str("installHint", installHint),
+	}
+}
+
+// block returns the lines below "exec:", which stands at indent; each begins
+// with a line break, so that a file without a final one stays without.
+func (e Exec) block(indent, nl string) string {
+	var b strings.Builder
+	for _, p := range e.pairs() {
+		b.WriteString(nl + indent + "  " + p.key + ": " + p.yaml)
+	}
+	return b.String()
+}
+
+// flow returns the block as an entry of a flow mapping, or of a JSON object.
+func (e Exec) flow(isJSON bool) string {
+	var fields []string
+	for _, p := range e.pairs() {
+		if isJSON {
+			fields = append(fields, quoted(p.key)+":"+p.json)
+		} else {
+			fields = append(fields, p.key+": "+p.yaml)
+		}
+	}
+	if isJSON {
+		return `"exec":{` + strings.Join(fields, ",") + "}"
+	}
+	return "exec: {" + strings.Join(fields, ", ") + "}"
+}
+
+// tree returns the block as it decodes.
+func (e Exec) tree() map[string]any {
+	return map[string]any{
+		"apiVersion":         execVersion,
+		"command":            e.Command,
+		"args":               []any{e.Credential},
+		"interactiveMode":    "Never",
+		"provideClusterInfo": true,
+		"installHint":        installHint,
+	}
+}
+
+// plain matches strings that are strings in YAML without quotes: they begin
+// with a letter or a slash, end the same way or with a digit, and hold nothing
+// that YAML would read as a sign or as another type.
+var plain = regexp.MustCompile(`^[A-Za-z/][A-Za-z0-9/._-]*$`)
+
+// words that YAML 1.1 reads as something else than a string.
+var words = regexp.MustCompile(`^(?i:y|n|yes|no|on|off|true|false|null)$`)
+
+func scalar(s string) string {
+	if plain.MatchString(s) && !words.MatchString(s) {
+		return s
+	}
+	return quoted(s)
+}
+
+func quoted(s string) string {
+	b, _ := json.Marshal(s) // a string always marshals
+	return string(b)
+}

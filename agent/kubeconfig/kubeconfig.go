@@ -1,0 +1,251 @@
+// Package kubeconfig reads kubeconfigs, finds the static tokens in them, and
+// replaces those by a reference to the credential plugin.
+//
+// It edits text, not a decoded tree: it changes the bytes of the affected
+// users and of the references to a renamed one, and nothing else. What it
+// wrote is decoded again and compared with what was meant; where the two
+// differ, or where a shape cannot be edited safely, it refuses with the line
+// number and changes nothing.
+package kubeconfig
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/cwagent/cwagent/agent"
+	"github.com/cwagent/cwagent/ipc"
+)
+
+// MaxSize is the most bytes that a kubeconfig may have. One with 5,000 users
+// has about 2 MB.
+const MaxSize = 64 << 20
+
+// A File is a kubeconfig as it was read.
+type File struct {
+	Path  string
+	Mode  fs.FileMode
+	Info  fs.FileInfo
+	Users []User   // those with a static token, in the order of the file
+	Names []string // of all users
+	Ours  []string // credentials that the file refers to already
+
+	text []byte
+	root *yaml.Node
+}
+
+// A User is a user entry that holds a static token.
+type User struct {
+	Name     string
+	Token    ipc.Secret
+	Line     int          // of the token
+	Contexts []string     // that refer to this user
+	Clusters []string     // of those contexts, each once
+	Servers  []ipc.Server // of those clusters, each once, not yet canonical
+	HasExec  bool         // an exec block stands beside the token, which wins
+
+	entry *yaml.Node // the item of the users list
+}
+
+// the parts of a kubeconfig that matter here
+type config struct {
+	Kind     string `yaml:"kind"`
+	Clusters []struct {
+		Name    string  `yaml:"name"`
+		Cluster cluster `yaml:"cluster"`
+	} `yaml:"clusters"`
+	Contexts []struct {
+		Name    string `yaml:"name"`
+		Context struct {
+			Cluster string `yaml:"cluster"`
+			User    string `yaml:"user"`
+		} `yaml:"context"`
+	} `yaml:"contexts"`
+	Users []yaml.Node `yaml:"users"`
+}
+
+type cluster struct {
+	Server        string `yaml:"server"`
+	TLSServerName string `yaml:"tls-server-name"`
+	ProxyURL      string `yaml:"proxy-url"`
+	Insecure      bool   `yaml:"insecure-skip-tls-verify"`
+	CAFile        string `yaml:"certificate-authority"`
+	CAData        string `yaml:"certificate-authority-data"`
+}
+
+type userEntry struct {
+	Name string `yaml:"name"`
+	User struct {
+		Token string    `yaml:"token"`
+		Exec  yaml.Node `yaml:"exec"`
+	} `yaml:"user"`
+}
+
+type execEntry struct {
+	Command string   `yaml:"command"`
+	Args    []string `yaml:"args"`
+}
+
+// Plugin is the file name of the credential plugin.
+const Plugin = "cwagent-credential"
+
+// Read reads the kubeconfig at path and finds its static tokens. Its errors
+// are *ipc.Error and quote nothing of the file's contents.
+func Read(path string) (*File, error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, refuse(path, "no such file", "name a kubeconfig, or set KUBECONFIG")
+	case err != nil:
+		return nil, refuse(path, reason(err), "")
+	case info.IsDir():
+		return nil, refuse(path, "it is a folder", "name the files in it")
+	case !info.Mode().IsRegular():
+		return nil, refuse(path, "it is not a regular file", "")
+	case info.Size() > MaxSize:
+		return nil, refuse(path, "it is larger than 64 MiB", "this cannot be a kubeconfig")
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, refuse(path, reason(err), "")
+	}
+	f := &File{Path: path, Mode: info.Mode().Perm(), Info: info, text: text}
+	if err := f.parse(); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+var bom = []byte("\xef\xbb\xbf")
+
+func (f *File) parse() error {
+	dec := yaml.NewDecoder(bytes.NewReader(bytes.TrimPrefix(f.text, bom)))
+	var doc, second yaml.Node
+	if err := dec.Decode(&doc); err != nil {
+		return refuse(f.Path, "not YAML", "name a kubeconfig")
+	}
+	if dec.Decode(&second) == nil {
+		return refuse(f.Path, "it holds more than one document", "kubectl reads only the first: split the file")
+	}
+	f.root = doc.Content[0]
+	var c config
+	if err := f.root.Decode(&c); err != nil || c.Kind != "Config" {
+		return refuse(f.Path, "not a kubeconfig (kind: Config is missing)", "name a kubeconfig")
+	}
+	for i := range c.Users {
+		if err := f.addUser(&c, &c.Users[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *File) addUser(c *config, item *yaml.Node) error {
+	var e userEntry
+	if err := item.Decode(&e); err != nil {
+		return refuse(f.Path, fmt.Sprintf("line %d: a user entry cannot be read", item.Line), "")
+	}
+	f.Names = append(f.Names, e.Name)
+	if e.User.Token == "" {
+		var ex execEntry
+		if e.User.Exec.Decode(&ex) == nil && filepath.Base(ex.Command) == Plugin && len(ex.Args) == 1 {
+			f.Ours = append(f.Ours, ex.Args[0])
+		}
+		return nil
+	}
+	u := User{Name: e.Name, Token: ipc.NewSecret(e.User.Token), Line: item.Line, HasExec: !e.User.Exec.IsZero(), entry: item}
+	if _, v := child(value(item, "user"), "token"); v != nil {
+		u.Line = v.Line
+	}
+	for _, x := range c.Contexts {
+		if x.Context.User != e.Name {
+			continue
+		}
+		u.Contexts = append(u.Contexts, x.Name)
+		if err := f.addCluster(c, &u, x.Context.Cluster); err != nil {
+			return err
+		}
+	}
+	f.Users = append(f.Users, u)
+	return nil
+}
+
+func (f *File) addCluster(c *config, u *User, name string) error {
+	for _, have := range u.Clusters {
+		if have == name {
+			return nil
+		}
+	}
+	for _, cl := range c.Clusters {
+		if cl.Name != name {
+			continue
+		}
+		s, err := f.server(cl.Cluster)
+		if err != nil {
+			return refuse(f.Path, fmt.Sprintf("cluster %q: %v", name, err), "mend the cluster's entry first")
+		}
+		u.Clusters = append(u.Clusters, name)
+		u.Servers = append(u.Servers, s)
+		return nil
+	}
+	return nil // a context without a cluster reaches nothing
+}
+
+// server says what client-go will tell the plugin about a cluster: the data
+// wins over the file, and a file is read relative to the kubeconfig.
+func (f *File) server(c cluster) (ipc.Server, error) {
+	s := ipc.Server{URL: c.Server, TLSServerName: c.TLSServerName, ProxyURL: c.ProxyURL, Insecure: c.Insecure}
+	ca, err := base64.StdEncoding.DecodeString(c.CAData)
+	if err != nil {
+		return s, errors.New("certificate-authority-data is not base64")
+	}
+	if c.CAData == "" && c.CAFile != "" {
+		path := c.CAFile
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(filepath.Dir(f.Path), path)
+		}
+		if ca, err = os.ReadFile(path); err != nil {
+			return s, fmt.Errorf("certificate-authority: %s", reason(err))
+		}
+	}
+	s.CASHA256 = agent.Fingerprint(ca)
+	return s, nil
+}
+
+// child returns the key and the value of that name in a mapping.
+func child(m *yaml.Node, name string) (k, v *yaml.Node) {
+	if m == nil || m.Kind != yaml.MappingNode {
+		return nil, nil
+	}
+	for i := 0; i+1 < len(m.Content); i += 2 {
+		if m.Content[i].Value == name {
+			return m.Content[i], m.Content[i+1]
+		}
+	}
+	return nil, nil
+}
+
+// value returns the value of that name in a mapping.
+func value(m *yaml.Node, name string) *yaml.Node {
+	_, v := child(m, name)
+	return v
+}
+
+func refuse(path, why, hint string) error {
+	return &ipc.Error{Code: ipc.CodeInvalid, What: path + ": " + why, Hint: hint}
+}
+
+// reason is an error of the file system without the path, which stands before.
+func reason(err error) string {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		err = pe.Err
+	}
+	return err.Error()
+}

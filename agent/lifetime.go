@@ -1,0 +1,108 @@
+package agent
+
+import (
+	"time"
+
+	"github.com/cwagent/cwagent/ipc"
+)
+
+// Everything in this file is a pure function of the wall clock and of what is
+// known about a token. The same ones serve requests and status, so that a late
+// timer can never give out an expired token.
+
+const (
+	// refresh is how long a caller may keep an answer: then it asks again and
+	// learns of a replaced token.
+	refresh = 10 * time.Minute
+
+	// skew is the most time by which an answer ends before its token does.
+	skew = 30 * time.Second
+
+	// useless is how much life a token must have left to be given out: with
+	// less, the caller's request would reach the server too late.
+	useless = 2 * time.Second
+
+	// minute-long answers: an answer that ends further away than this is cut
+	// to the full minute, so that one rendering serves for a minute.
+	coarse = 2 * time.Minute
+
+	// maxAge is how old a token may be before a person should replace it,
+	// whatever the token itself says.
+	maxAge = 90 * 24 * time.Hour
+)
+
+// warnBefore are the times left at which a person is told, longest first.
+var warnBefore = []time.Duration{14 * 24 * time.Hour, 3 * 24 * time.Hour, 24 * time.Hour, time.Hour}
+
+// timestamp returns the expirationTimestamp of an answer given now: early
+// enough that no caller uses the token when it is dead, soon enough that it
+// learns of a new one, late enough that it does not ask at every request. It is
+// after now and whole seconds. ok is false if the token is expired.
+func timestamp(now time.Time, t token) (end time.Time, ok bool) {
+	if expired(now, t) {
+		return time.Time{}, false
+	}
+	end = now.Add(refresh)
+	if t.expiry == ipc.ExpiryKnown {
+		early := t.expires.Add(-min(skew, lifetime(t)/4))
+		if early.Before(end) {
+			end = early
+		}
+		if !end.Truncate(time.Second).After(now) {
+			// Within the margin: as long as there is any life, minus a second.
+			end = t.expires.Add(-time.Second)
+		}
+	}
+	if end.Sub(now) > coarse {
+		return end.Truncate(time.Minute), true
+	}
+	return end.Truncate(time.Second), true
+}
+
+// expired reports whether the token must not be given out any more.
+func expired(now time.Time, t token) bool {
+	return t.expiry == ipc.ExpiryKnown && t.expires.Sub(now) < useless
+}
+
+// lifetime is the span from when the token was made, or else from when the
+// agent got it, to its expiry.
+func lifetime(t token) time.Duration {
+	return t.expires.Sub(born(t))
+}
+
+func born(t token) time.Time {
+	if t.created.IsZero() || t.created.After(t.added) {
+		return t.added
+	}
+	return t.created
+}
+
+// judge returns the state of a token and the reason, for a person, where the
+// state is not valid.
+func judge(now time.Time, t token) (ipc.State, string) {
+	switch {
+	case t.secret.Empty():
+		return ipc.StateEmpty, "there is no token"
+	case expired(now, t):
+		return ipc.StateExpired, "expired at " + instant(t.expires)
+	case t.expiry == ipc.ExpiryKnown && t.expires.Sub(now) <= warning(lifetime(t)):
+		return ipc.StateDue, "expires at " + instant(t.expires)
+	case now.Sub(born(t)) > maxAge:
+		return ipc.StateDue, "made more than 90 days ago"
+	}
+	return ipc.StateValid, ""
+}
+
+// warning is the time left at which a token of that lifetime becomes due: the
+// longest step that is at most a quarter of it, else that quarter.
+func warning(lifetime time.Duration) time.Duration {
+	for _, step := range warnBefore {
+		if step <= lifetime/4 {
+			return step
+		}
+	}
+	return lifetime / 4
+}
+
+// instant is how a point in time is written to a person: absolute, local.
+func instant(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 MST") }
