@@ -1,0 +1,117 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/cwagent/cwagent/ipc"
+)
+
+func (c *cli) newAdd() *cobra.Command {
+	var r ipc.AddRequest
+	var urls []string
+	var tls tlsFlags
+	var life lifeFlags
+	cmd := &cobra.Command{
+		Use:   "add NAME",
+		Short: "Take a token from a prompt or from stdin",
+		Long: `Take a token from a prompt, or from stdin where that is no terminal; never from
+the command line, where other programs could read it.
+
+With --replace the token takes the place of the one that NAME has: the very next
+kubectl uses it. The servers that NAME is bound to stay.`,
+		Example: `  cwagent add prod --ephemeral --expires 30d --server https://cw7f2e-ac58c12a.k8s.us-east-04a.coreweave.com
+  op read op://team/cks/token | cwagent add prod --replace --expires 8h`,
+		Args:              oneName,
+		ValidArgsFunction: c.completeNames,
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			r.Name = args[0]
+			if r.Servers, err = tls.servers(urls); err != nil {
+				return err
+			}
+			now := c.now()
+			if err := life.apply(&r, now, now); err != nil {
+				return err
+			}
+			a, err := c.agent()
+			if err != nil {
+				return err
+			}
+			if r.Secret, err = c.readToken(); err != nil {
+				return err
+			}
+			reply, err := a.Add(cmd.Context(), r)
+			if err != nil {
+				return err
+			}
+			c.printAdded(reply)
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.StringArrayVar(&urls, "server", nil, "URL of an API server that may get the token (several allowed)")
+	tls.register(f)
+	life.register(f)
+	f.BoolVar(&r.NoClusterInfo, "no-cluster-info", false, "also answer callers that do not say for which server")
+	f.BoolVar(&r.Ephemeral, "ephemeral", false, "keep the token in the agent's memory only")
+	f.BoolVar(&r.Replace, "replace", false, "replace the token that NAME has")
+	return cmd
+}
+
+// readToken reads one token, without echo where a person types it.
+func (c *cli) readToken() (ipc.Secret, error) {
+	if f, ok := c.in.(*os.File); ok && terminal(f) {
+		fmt.Fprint(c.err, "token: ")
+		b, err := term.ReadPassword(int(f.Fd()))
+		fmt.Fprintln(c.err)
+		if err != nil {
+			return ipc.Secret{}, fail("", "read token: %v", err)
+		}
+		return ipc.NewSecret(strings.TrimSpace(string(b))), nil
+	}
+	b, err := io.ReadAll(io.LimitReader(c.in, ipc.MaxPart+2))
+	if err != nil {
+		return ipc.Secret{}, fail("", "read token from stdin: %v", err)
+	}
+	return ipc.NewSecret(strings.TrimRight(string(b), "\r\n")), nil
+}
+
+// printAdded says what became of an AddRequest.
+func (c *cli) printAdded(r ipc.AddReply) {
+	cred := r.Credential
+	fmt.Fprintf(c.out, "%s credential %s: %s\n", r.Outcome, cred.Name, expiryWords(cred.Expiry, cred.Expires))
+	if r.SameAs != "" {
+		fmt.Fprintf(c.err, "note: credential %s holds the same token\n", r.SameAs)
+	}
+	if len(cred.Servers) == 0 && !cred.NoClusterInfo {
+		fmt.Fprintf(c.err, "note: it is bound to no server yet: cwagent servers %s --add URL\n", cred.Name)
+	}
+	if !cred.Saved {
+		fmt.Fprintln(c.err, "note: it is in the agent's memory only, and gone when the agent ends")
+	}
+}
+
+// ask puts a question to the person and reports whether the answer is yes.
+// Without a terminal there is nobody to ask.
+func (c *cli) ask(question string) (bool, error) {
+	if !terminal(c.in) {
+		return false, fail("--yes answers the question", "%s there is no terminal to answer at", question)
+	}
+	fmt.Fprint(c.err, question+" [y/N] ")
+	line, err := bufio.NewReader(c.in).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return false, err
+	}
+	switch strings.ToLower(strings.TrimSpace(line)) {
+	case "y", "yes":
+		return true, nil
+	}
+	return false, nil
+}

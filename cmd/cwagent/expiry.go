@@ -1,0 +1,112 @@
+package main
+
+import (
+	"regexp"
+	"strconv"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/cwagent/cwagent/ipc"
+)
+
+// lifeFlags are --expires and --created.
+type lifeFlags struct{ expires, created string }
+
+func (l *lifeFlags) register(f *pflag.FlagSet) {
+	f.StringVar(&l.expires, "expires", "unknown", "when the token ends: 8h, 30d, 2026-12-31, an RFC 3339 time, never, unknown")
+	f.StringVar(&l.created, "created", "", "when the token was made, where --expires is a duration (a date or an RFC 3339 time)")
+}
+
+// apply sets the expiry of a request. created is when the token was made as far
+// as the program knows; --created beats it.
+func (l *lifeFlags) apply(r *ipc.AddRequest, created, now time.Time) error {
+	if l.created != "" {
+		t, ok := parseInstant(l.created)
+		if !ok || t.After(now) {
+			return fail("2026-11-01 or 2026-11-01T09:30:00Z, not in the future", "--created %s: not understood", l.created)
+		}
+		created = t
+		r.Created = &created
+	}
+	r.Expires = nil
+	switch l.expires {
+	case "unknown":
+		r.Expiry = ipc.ExpiryUnknown
+		return nil
+	case "never":
+		r.Expiry = ipc.ExpiryNever
+		return nil
+	}
+	end, ok := parseInstant(l.expires)
+	if d, isSpan := parseSpan(l.expires); isSpan {
+		end, ok = created.Add(d), true
+	}
+	if !ok {
+		return fail("8h, 30d, 2026-12-31, 2026-12-31T18:00:00Z, never or unknown", "--expires %s: not understood", l.expires)
+	}
+	if !end.After(now) {
+		return fail("a token that is dead already is not worth keeping", "--expires %s: %s has passed", l.expires, end.Local().Format(time.DateTime))
+	}
+	r.Expiry, r.Expires = ipc.ExpiryKnown, &end
+	return nil
+}
+
+// parseInstant reads a date, which means 00:00 UTC, or an RFC 3339 time.
+func parseInstant(s string) (time.Time, bool) {
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}
+
+var days = regexp.MustCompile(`^([0-9]{1,5})([dwy])$`)
+
+// parseSpan reads a positive duration: as Go's, or in days, weeks or years of
+// 365 days.
+func parseSpan(s string) (time.Duration, bool) {
+	if m := days.FindStringSubmatch(s); m != nil {
+		n, _ := strconv.Atoi(m[1])
+		day := 24 * time.Hour
+		unit := map[string]time.Duration{"d": day, "w": 7 * day, "y": 365 * day}[m[2]]
+		if n == 0 || n > int(100*365*day/unit) {
+			return 0, false // a century: beyond it the arithmetic would overflow
+		}
+		return time.Duration(n) * unit, true
+	}
+	d, err := time.ParseDuration(s)
+	return d, err == nil && d > 0
+}
+
+// expiryWords says when a token ends.
+func expiryWords(e ipc.Expiry, t *time.Time) string {
+	switch {
+	case e == ipc.ExpiryKnown && t != nil:
+		return "expires " + t.Local().Format("2006-01-02 15:04:05 MST")
+	case e == ipc.ExpiryNever:
+		return "never expires"
+	}
+	return "expiry unknown"
+}
+
+// span writes a duration in its two largest units: 29d 23h, 3h 5m, 18s.
+func span(d time.Duration) string {
+	d = max(d, 0).Truncate(time.Second)
+	units := []struct {
+		of   time.Duration
+		name string
+	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "m"}, {time.Second, "s"}}
+	for i, u := range units {
+		if d < u.of && u.of > time.Second {
+			continue
+		}
+		s := strconv.Itoa(int(d/u.of)) + u.name
+		if rest := d % u.of; i+1 < len(units) && rest >= units[i+1].of {
+			s += " " + strconv.Itoa(int(rest/units[i+1].of)) + units[i+1].name
+		}
+		return s
+	}
+	return "0s"
+}

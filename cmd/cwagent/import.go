@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cwagent/cwagent/agent/kubeconfig"
+	"github.com/cwagent/cwagent/ipc"
+)
+
+// importFlags are the flags of import.
+type importFlags struct {
+	life       lifeFlags
+	name       string
+	users      []string
+	all        bool
+	dryRun     bool
+	yes        bool
+	ephemeral  bool
+	pluginPath string
+	output     string
+}
+
+func (c *cli) newImport() *cobra.Command {
+	var fl importFlags
+	cmd := &cobra.Command{
+		Use:   "import [FILE...]",
+		Short: "Take static tokens out of kubeconfigs",
+		Long: `Take static tokens out of kubeconfigs: hand them to the agent, and put a
+reference to cwagent-credential in their place. Nothing else in the file changes.
+A user that is literally named "token", as in the Console's downloads, is renamed
+so that two downloads do not collide.
+
+Without FILE: the files of KUBECONFIG, else ~/.kube/config. Tokens that do not
+begin with CW-SECRET- are left alone unless asked for with --user or --all.`,
+		Example: `  cwagent import --ephemeral --expires 30d ~/Downloads/CWKubeconfig_cwtoken-3f9a1c7e-prod
+  cwagent import --dry-run`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.runImport(cmd.Context(), args, fl)
+		},
+	}
+	f := cmd.Flags()
+	fl.life.register(f)
+	f.StringVar(&fl.name, "name", "", "name of the credential (default: from the file's name, else the cluster's)")
+	f.StringArrayVar(&fl.users, "user", nil, "import only this user of the kubeconfig (several allowed)")
+	f.BoolVar(&fl.all, "all", false, "import other vendors' tokens as well")
+	f.BoolVar(&fl.dryRun, "dry-run", false, "show what would be done, change nothing")
+	f.BoolVarP(&fl.yes, "yes", "y", false, "do not ask before a file is rewritten")
+	f.BoolVar(&fl.ephemeral, "ephemeral", false, "keep the tokens in the agent's memory only")
+	f.StringVar(&fl.pluginPath, "plugin-path", "", "absolute path of cwagent-credential to write (default: as PATH gives it)")
+	f.StringVarP(&fl.output, "output", "o", "text", "text or json")
+	return cmd
+}
+
+func (c *cli) runImport(ctx context.Context, args []string, fl importFlags) error {
+	if err := oneOf(fl.output, "text", "json"); err != nil {
+		return err
+	}
+	plugin, err := c.pluginPath(fl.pluginPath)
+	if err != nil {
+		return err
+	}
+	a, err := c.agent()
+	if err != nil {
+		return err
+	}
+	p := &planner{cli: c, agent: a, flags: fl, plugin: plugin}
+	for _, path := range c.kubeconfigs(args) {
+		if err := p.addFile(ctx, path); err != nil {
+			return err
+		}
+	}
+	if err := p.check(len(args) > 0); err != nil {
+		return err
+	}
+	if err := p.print(); err != nil || fl.dryRun || len(p.plans) == 0 {
+		return err
+	}
+	if !fl.yes {
+		yes, err := c.ask("Import these tokens and rewrite the files?")
+		if err != nil {
+			return err
+		}
+		if !yes {
+			fmt.Fprintln(c.err, "nothing was changed")
+			return nil
+		}
+	}
+	for _, pl := range p.plans {
+		if err := p.apply(ctx, pl); err != nil {
+			return err
+		}
+	}
+	return p.finish()
+}
+
+// kubeconfigs returns the files to import: those named, else those of
+// KUBECONFIG that exist, else ~/.kube/config.
+func (c *cli) kubeconfigs(args []string) []string {
+	if len(args) > 0 {
+		return args
+	}
+	var files []string
+	for _, f := range filepath.SplitList(c.getenv("KUBECONFIG")) {
+		if _, err := os.Stat(f); f != "" && err == nil {
+			files = append(files, f)
+		}
+	}
+	if len(files) > 0 {
+		return files
+	}
+	return []string{filepath.Join(c.getenv("HOME"), ".kube", "config")}
+}
+
+// pluginPath returns the absolute path of the plugin that is written into
+// kubeconfigs: the given one, else what PATH gives, else the one beside us.
+// Links are not resolved: they are what survives an upgrade.
+func (c *cli) pluginPath(given string) (string, error) {
+	if given != "" {
+		if !filepath.IsAbs(given) {
+			return "", fail("GUI programs have another PATH and folder than you", "--plugin-path %s: not an absolute path", given)
+		}
+		if !executable(given) {
+			return "", fail("name the installed cwagent-credential", "--plugin-path %s: not an executable file", given)
+		}
+		return filepath.Clean(given), nil
+	}
+	for _, dir := range filepath.SplitList(c.getenv("PATH")) {
+		if p := filepath.Join(dir, kubeconfig.Plugin); filepath.IsAbs(p) && executable(p) {
+			return p, nil
+		}
+	}
+	if self, err := os.Executable(); err == nil {
+		if p := filepath.Join(filepath.Dir(self), kubeconfig.Plugin); executable(p) {
+			return p, nil
+		}
+	}
+	return "", fail("install it into a folder of PATH, or use --plugin-path", "%s: not found in PATH", kubeconfig.Plugin)
+}
+
+func executable(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && (info.Mode()&0o111 != 0 || strings.HasSuffix(path, ".exe"))
+}
+
+// apply carries out the plan of one file: first the tokens go to the agent,
+// then the file is rewritten. If that fails, the agent forgets again what this
+// file brought it.
+func (p *planner) apply(ctx context.Context, pl *plan) error {
+	var made []string
+	for _, it := range pl.Items {
+		reply, err := p.agent.Add(ctx, it.request)
+		if err != nil {
+			return errors.Join(err, p.undo(ctx, made))
+		}
+		if reply.Outcome == ipc.OutcomeCreated {
+			made = append(made, it.request.Name)
+		}
+	}
+	text, err := pl.file.Edit(pl.changes())
+	if err == nil {
+		err = pl.file.Write(text)
+	}
+	if err != nil {
+		return errors.Join(err, p.undo(ctx, made))
+	}
+	return nil
+}
+
+func (p *planner) undo(ctx context.Context, names []string) error {
+	var errs []error
+	for _, n := range names {
+		errs = append(errs, p.agent.Forget(ctx, ipc.ForgetRequest{Name: n}))
+	}
+	return errors.Join(errs...)
+}
+
+// finish says what was done and what remains for the person.
+func (p *planner) finish() error {
+	if p.flags.output == "json" {
+		return nil
+	}
+	for _, pl := range p.plans {
+		fmt.Fprintf(p.out, "%s: rewritten\n", pl.File)
+	}
+	fmt.Fprintf(p.err, `note: these tokens have lain on disk in plain text; copies may exist: make new
+      ones at %s, and delete the old ones there
+`, consolePage)
+	if p.flags.ephemeral {
+		fmt.Fprintln(p.err, "note: they are now in the agent's memory only, and gone when the agent ends")
+	}
+	return nil
+}
+
+const consolePage = "https://console.coreweave.com/tokens"

@@ -1,0 +1,85 @@
+// Command cwagent is everything that a person does with the agent, and the
+// agent itself: one file a command, wired together in root.go.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/cwagent/cwagent/ipc"
+	"github.com/cwagent/cwagent/ipc/client"
+)
+
+// version is set by the linker.
+var version = "devel"
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	c := &cli{in: os.Stdin, out: os.Stdout, err: os.Stderr, getenv: os.Getenv, now: time.Now}
+	return c.report(newRoot(c).ExecuteContext(ctx))
+}
+
+// cli is what commands share: the outside world, handed in.
+type cli struct {
+	in       io.Reader
+	out, err io.Writer
+	getenv   func(string) string
+	now      func() time.Time
+}
+
+// agent returns the agent that listens at the usual place. It does not connect.
+func (c *cli) agent() (ipc.Agent, error) {
+	path, err := ipc.SocketPath(c.getenv)
+	if err != nil {
+		return nil, err
+	}
+	return client.Client{Path: path}, nil
+}
+
+// exitCode ends the program with a code and says nothing more.
+type exitCode int
+
+func (exitCode) Error() string { return "" }
+
+// report shows an error to the person, in the one way there is, and returns the
+// exit code.
+func (c *cli) report(err error) int {
+	var code exitCode
+	var e *ipc.Error
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &code):
+		return int(code)
+	case errors.Is(err, context.Canceled):
+		return 130
+	}
+	shown := ipc.Error{What: err.Error()} // with what was wrapped around it
+	if errors.As(err, &e) {
+		shown.Hint = e.Hint
+	}
+	io.WriteString(c.err, shown.Text())
+	return 1
+}
+
+// fail makes an error with a hint.
+func fail(hint, format string, args ...any) error {
+	return &ipc.Error{Code: ipc.CodeInvalid, What: fmt.Sprintf(format, args...), Hint: hint}
+}
+
+// terminal reports whether v, a stream of the cli, is a terminal.
+func terminal(v any) bool {
+	f, ok := v.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

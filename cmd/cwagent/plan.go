@@ -1,0 +1,308 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cwagent/cwagent/agent"
+	"github.com/cwagent/cwagent/agent/kubeconfig"
+	"github.com/cwagent/cwagent/ipc"
+)
+
+// A planner finds out what an import would do, without doing it.
+type planner struct {
+	*cli
+	agent  ipc.Agent
+	flags  importFlags
+	plugin string
+
+	plans   []*plan
+	skipped []skip
+	ours    []string // credentials that the files refer to already
+}
+
+// A plan is what an import does to one file.
+type plan struct {
+	File  string  `json:"file"`
+	Items []*item `json:"users"`
+
+	file *kubeconfig.File
+}
+
+// An item is what an import does to one user.
+type item struct {
+	User       string         `json:"user"`
+	NewUser    string         `json:"newUser,omitempty"`
+	Credential string         `json:"credential"`
+	ID         string         `json:"id,omitempty"`
+	Contexts   []string       `json:"contexts"`
+	Servers    []ipc.Server   `json:"servers"`
+	Expiry     ipc.Expiry     `json:"expiry"`
+	Expires    *time.Time     `json:"expires,omitempty"`
+	Exec       []string       `json:"exec"`
+	request    ipc.AddRequest // with the secret
+	change     kubeconfig.Change
+}
+
+// A skip is a user that is left alone, and why.
+type skip struct {
+	File string `json:"file"`
+	User string `json:"user"`
+	Why  string `json:"why"`
+}
+
+const apiTokenPrefix = "CW-SECRET-"
+
+func (p *planner) addFile(ctx context.Context, path string) error {
+	f, err := kubeconfig.Read(path)
+	if err != nil {
+		return err
+	}
+	p.ours = append(p.ours, f.Ours...)
+	pl := &plan{File: path, file: f}
+	p.plans = append(p.plans, pl) // now, so that its own users are seen by planned
+	for i, u := range f.Users {
+		if why := p.leaveAlone(u); why != "" {
+			p.skipped = append(p.skipped, skip{path, u.Name, why})
+			continue
+		}
+		it, err := p.addUser(ctx, pl, i)
+		if err != nil {
+			return err
+		}
+		pl.Items = append(pl.Items, it)
+	}
+	if len(pl.Items) == 0 {
+		p.plans = p.plans[:len(p.plans)-1]
+		return nil
+	}
+	// Find out now, before anything is changed, that the file can be edited.
+	if _, err := f.Edit(pl.changes()); err != nil {
+		return err
+	}
+	return f.Writable()
+}
+
+// leaveAlone returns why a user is not imported, or nothing.
+func (p *planner) leaveAlone(u kubeconfig.User) string {
+	asked := slices.Contains(p.flags.users, u.Name)
+	switch {
+	case len(p.flags.users) > 0 && !asked:
+		return "not asked for with --user"
+	case !asked && !p.flags.all && !strings.HasPrefix(u.Token.Reveal(), apiTokenPrefix):
+		return "not a CoreWeave API Access Token (--user " + u.Name + " or --all imports it)"
+	}
+	return ""
+}
+
+// addUser plans one user; the agent judges the request without acting on it.
+func (p *planner) addUser(ctx context.Context, pl *plan, index int) (*item, error) {
+	u := pl.file.Users[index]
+	id, fromFile := consoleName(pl.File)
+	r := ipc.AddRequest{Secret: u.Token, ID: id, Servers: u.Servers, Ephemeral: p.flags.ephemeral, DryRun: true}
+	created := p.now()
+	if id != "" {
+		// The Console's download is as old as its token.
+		created = pl.file.Info.ModTime()
+		r.Created = &created
+	}
+	if err := p.flags.life.apply(&r, created, p.now()); err != nil {
+		return nil, err
+	}
+	if err := p.chooseName(ctx, &r, fromFile, u); err != nil {
+		return nil, fmt.Errorf("%s: user %q: %w", pl.File, u.Name, err)
+	}
+	it := &item{
+		User: u.Name, Credential: r.Name, ID: id, Contexts: u.Contexts, Servers: u.Servers,
+		Expiry: r.Expiry, Expires: r.Expires, Exec: []string{p.plugin, r.Name}, request: r,
+		change: kubeconfig.Change{User: index, Exec: kubeconfig.Exec{Command: p.plugin, Credential: r.Name}},
+	}
+	for i, s := range it.Servers {
+		it.Servers[i], _ = agent.Canonical(s) // the agent has judged them
+	}
+	if u.Name == "token" {
+		it.NewUser = freeUser(pl, "cw-"+r.Name)
+		it.change.NewName = it.NewUser
+	}
+	it.request.DryRun = false
+	return it, nil
+}
+
+// chooseName settles the credential's name: the one asked for; else that of a
+// credential that holds the same token; else the first free one of NAME, NAME-2...
+func (p *planner) chooseName(ctx context.Context, r *ipc.AddRequest, fromFile string, u kubeconfig.User) error {
+	base := p.flags.name
+	if base == "" {
+		if known := p.planned(func(q ipc.AddRequest) bool { return q.Secret.Equal(r.Secret) }); known != "" {
+			r.Name = known
+			return nil
+		}
+		base = credentialName(fromFile, u)
+	}
+	for n := 1; ; n++ {
+		r.Name = base
+		if n > 1 {
+			r.Name = fmt.Sprintf("%s-%d", base, n)
+		}
+		taken := p.planned(func(q ipc.AddRequest) bool { return q.Name == r.Name && !q.Secret.Equal(r.Secret) })
+		if taken != "" && p.flags.name == "" {
+			continue
+		}
+		if taken != "" {
+			return fail("import them one by one, each with its --name", "--name %s: two different tokens cannot have one name", taken)
+		}
+		reply, err := p.agent.Add(ctx, *r)
+		var e *ipc.Error
+		if errors.As(err, &e) && e.Code == ipc.CodeExists && p.flags.name == "" {
+			continue
+		}
+		if err == nil && reply.SameAs != "" && p.flags.name == "" {
+			r.Name = reply.SameAs
+		}
+		return err
+	}
+}
+
+// planned returns the name of a request planned so far that match accepts.
+func (p *planner) planned(match func(ipc.AddRequest) bool) string {
+	for _, pl := range p.plans {
+		for _, it := range pl.Items {
+			if match(it.request) {
+				return it.request.Name
+			}
+		}
+	}
+	return ""
+}
+
+// check turns an import that finds nothing into an answer.
+func (p *planner) check(named bool) error {
+	for _, want := range p.flags.users {
+		found := slices.ContainsFunc(p.plans, func(pl *plan) bool {
+			return slices.ContainsFunc(pl.Items, func(it *item) bool { return it.User == want })
+		})
+		if !found {
+			return fail("cwagent import --dry-run shows the users with static tokens", "--user %s: no such user with a static token", want)
+		}
+	}
+	if len(p.plans) > 0 || len(p.ours) > 0 || len(p.skipped) > 0 {
+		return nil
+	}
+	hint := "users with an exec block, a certificate or a password are left alone"
+	if !named {
+		hint = "name a file: cwagent import FILE"
+	}
+	return fail(hint, "import: no static token found")
+}
+
+// print shows the plan.
+func (p *planner) print() error {
+	if p.flags.output == "json" {
+		return p.printJSON()
+	}
+	for _, pl := range p.plans {
+		fmt.Fprintln(p.out, pl.File)
+		for _, it := range pl.Items {
+			p.printItem(it)
+		}
+	}
+	for _, s := range p.skipped {
+		fmt.Fprintf(p.out, "%s\n  user %s is left alone: %s\n", s.File, s.User, s.Why)
+	}
+	if len(p.plans) == 0 && len(p.ours) > 0 {
+		fmt.Fprintf(p.out, "nothing to import: cwagent serves %s already\n", strings.Join(p.ours, ", "))
+	}
+	return nil
+}
+
+func (p *planner) printItem(it *item) {
+	user := it.User
+	if it.NewUser != "" {
+		user += ", renamed " + it.NewUser
+	}
+	fmt.Fprintf(p.out, "  user        %s\n", user)
+	fmt.Fprintf(p.out, "  credential  %s %s\n", it.Credential, it.ID)
+	fmt.Fprintf(p.out, "  expiry      %s\n", expiryWords(it.Expiry, it.Expires))
+	for _, s := range it.Servers {
+		fmt.Fprintf(p.out, "  server      %s\n", serverWords(s))
+	}
+	if len(it.Servers) == 0 {
+		fmt.Fprintln(p.out, "  server      none: no context uses this user")
+	}
+	fmt.Fprintf(p.out, "  plugin      %s\n", strings.Join(it.Exec, " "))
+}
+
+func (p *planner) printJSON() error {
+	doc := struct {
+		DryRun  bool     `json:"dryRun"`
+		Files   []*plan  `json:"files"`
+		Skipped []skip   `json:"skipped"`
+		Already []string `json:"already"`
+	}{p.flags.dryRun, append([]*plan{}, p.plans...), append([]skip{}, p.skipped...), append([]string{}, p.ours...)}
+	enc := json.NewEncoder(p.out)
+	enc.SetIndent("", "  ")
+	return enc.Encode(doc)
+}
+
+func (pl *plan) changes() []kubeconfig.Change {
+	var out []kubeconfig.Change
+	for _, it := range pl.Items {
+		out = append(out, it.change)
+	}
+	return out
+}
+
+// freeUser returns want, or want-2 ..., whichever no user of the file has.
+func freeUser(pl *plan, want string) string {
+	name := want
+	for n := 2; ; n++ {
+		taken := slices.Contains(pl.file.Names, name) ||
+			slices.ContainsFunc(pl.Items, func(it *item) bool { return it.NewUser == name })
+		if !taken {
+			return name
+		}
+		name = fmt.Sprintf("%s-%d", want, n)
+	}
+}
+
+// download matches the file names of the Console's kubeconfigs, with what
+// browsers and people add: " (1)", ".txt", ".yaml".
+var download = regexp.MustCompile(`^CWKubeconfig_(cwtoken-[A-Za-z0-9]+)-(.+?)(?: \(\d+\))?(?:\.txt|\.ya?ml)?$`)
+
+// consoleName takes the public id and the name out of the path of a download.
+func consoleName(path string) (id, name string) {
+	m := download.FindStringSubmatch(filepath.Base(path))
+	if m == nil {
+		return "", ""
+	}
+	return m[1], m[2]
+}
+
+// credentialName makes a name that is allowed: from the file's, else from the
+// first cluster's, else from the user's.
+func credentialName(fromFile string, u kubeconfig.User) string {
+	candidates := []string{fromFile}
+	if len(u.Clusters) > 0 {
+		candidates = append(candidates, u.Clusters[0])
+	}
+	for _, s := range append(candidates, u.Name) {
+		s = strings.Map(func(r rune) rune {
+			if strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-", r) {
+				return r
+			}
+			return '-'
+		}, s)
+		s = strings.Trim(s, ".-_")
+		if s = s[:min(len(s), 50)]; s != "" {
+			return s
+		}
+	}
+	return "token"
+}

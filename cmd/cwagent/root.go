@@ -1,0 +1,68 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+func newRoot(c *cli) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "cwagent",
+		Short: "Holds CoreWeave Kubernetes tokens, so that kubeconfigs need not",
+		Long: `cwagent is to CoreWeave Kubernetes (CKS) tokens what ssh-agent is to SSH keys:
+an agent holds the tokens, kubeconfigs refer to it and hold no secret, and
+kubectl, helm, k9s and every other client-go program just work.`,
+		Example: `  cwagent agent &
+  cwagent import --ephemeral ~/Downloads/CWKubeconfig_cwtoken-3f9a1c7e-prod
+  cwagent status`,
+		SilenceErrors: true, // report shows them, in our way
+		SilenceUsage:  true,
+		Version:       version,
+		Args:          cobra.NoArgs,
+	}
+	root.SetIn(c.in)
+	root.SetOut(c.out)
+	root.SetErr(c.err)
+	root.SetVersionTemplate("cwagent {{.Version}}\n")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fail(cmd.CommandPath()+" --help", "%s: %v", cmd.Name(), err)
+	})
+	root.AddCommand(
+		c.newAdd(), c.newAgent(), c.newForget(), c.newImport(),
+		c.newServers(), c.newStatus(), c.newToken(), c.newVersion(),
+	)
+	return root
+}
+
+// oneName wants exactly one argument, the name of a credential.
+func oneName(cmd *cobra.Command, args []string) error {
+	if len(args) == 1 {
+		return nil
+	}
+	return fail(cmd.CommandPath()+" --help", "%s: it takes one argument, the name of a credential", cmd.Name())
+}
+
+// completeNames offers the names of the agent's credentials to the shell.
+func (c *cli) completeNames(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var names []string
+	if s, err := c.status(cmd.Context(), ""); err == nil {
+		for _, cred := range s.Credentials {
+			names = append(names, cred.Name)
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// oneOf judges the value of an -o flag.
+func oneOf(value string, allowed ...string) error {
+	for _, a := range allowed {
+		if value == a {
+			return nil
+		}
+	}
+	return fail("one of "+strings.Join(allowed, ", "), "-o %s: no such format", value)
+}

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cwagent/cwagent/ipc"
+)
+
+// the exit codes of status; the worst credential wins
+const (
+	exitDue         = 1
+	exitDead        = 2
+	exitUnreachable = 3
+)
+
+func (c *cli) newStatus() *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:   "status [NAME]",
+		Short: "Show the credentials and how they are",
+		Long: `Show the credentials and how they are.
+
+Exit codes: 0 all is well; 1 a credential is due, or in memory only; 2 one is
+expired or empty; 3 the agent cannot be reached. The worst wins.`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return oneName(cmd, args)
+			}
+			return nil
+		},
+		ValidArgsFunction: c.completeNames,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := oneOf(format, "table", "json", "name"); err != nil {
+				return err
+			}
+			s, err := c.status(cmd.Context(), append(args, "")[0])
+			if unreachable(err) {
+				c.report(err)
+				return exitCode(exitUnreachable)
+			}
+			if err != nil {
+				return err
+			}
+			if err := c.printStatus(s, format); err != nil {
+				return err
+			}
+			if code := statusCode(s); code != 0 {
+				return exitCode(code)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVarP(&format, "output", "o", "table", "table, json or name")
+	return cmd
+}
+
+// status asks the agent about one credential, or about all where name is empty.
+func (c *cli) status(ctx context.Context, name string) (ipc.Status, error) {
+	a, err := c.agent()
+	if err != nil {
+		return ipc.Status{}, err
+	}
+	return a.Status(ctx, ipc.StatusRequest{Name: name})
+}
+
+func unreachable(err error) bool {
+	var e *ipc.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	return e.Code == ipc.CodeUnreachable || e.Code == ipc.CodeTimeout || e.Code == ipc.CodeDenied
+}
+
+func statusCode(s ipc.Status) int {
+	worst := 0
+	for _, cred := range s.Credentials {
+		switch cred.State {
+		case ipc.StateValid:
+			if !cred.Saved {
+				worst = max(worst, exitDue)
+			}
+		case ipc.StateDue:
+			worst = max(worst, exitDue)
+		default:
+			worst = max(worst, exitDead)
+		}
+	}
+	return worst
+}
+
+func (c *cli) printStatus(s ipc.Status, format string) error {
+	switch format {
+	case "json":
+		enc := json.NewEncoder(c.out)
+		enc.SetIndent("", "  ")
+		return enc.Encode(s)
+	case "name":
+		for _, cred := range s.Credentials {
+			fmt.Fprintln(c.out, cred.Name)
+		}
+		return nil
+	}
+	printTable(c.out, s, c.now())
+	return nil
+}
+
+func printTable(out io.Writer, s ipc.Status, now time.Time) {
+	fmt.Fprintf(out, "agent %s, pid %d, up %s; store: %s (%s)\n", s.Agent.Version, s.Agent.PID,
+		span(now.Sub(s.Agent.Started)), s.Store.Kind, s.Store.Why)
+	if len(s.Credentials) == 0 {
+		fmt.Fprintln(out, "no credentials yet: cwagent import FILE, or cwagent add NAME")
+		return
+	}
+	fmt.Fprintln(out)
+	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(w, "NAME\tSTATE\tLEFT\tTOKEN\tSAVED\tSERVERS")
+	for _, cred := range s.Credentials {
+		servers := "none"
+		for i, b := range cred.Servers {
+			if servers = b.URL; i > 0 {
+				servers = fmt.Sprintf("%s and %d more", cred.Servers[0].URL, i)
+			}
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", cred.Name, cred.State, left(cred, now), orDash(cred.ID), yesNo(cred.Saved), servers)
+	}
+	w.Flush()
+	for _, cred := range s.Credentials {
+		if cred.Reason != "" {
+			fmt.Fprintf(out, "\n%s: %s\n", cred.Name, cred.Reason)
+		}
+		if r := cred.Refusal; r != nil {
+			fmt.Fprintf(out, "\n%s: refused %s ago: %s\n  %s\n", cred.Name, span(now.Sub(r.At)), refusedServer(r), r.Hint)
+		}
+	}
+}
+
+func refusedServer(r *ipc.Refusal) string {
+	if r.Server == nil {
+		return "the caller did not say for which server"
+	}
+	return "not bound to " + serverWords(*r.Server)
+}
+
+func left(cred ipc.Credential, now time.Time) string {
+	switch {
+	case cred.Expiry == ipc.ExpiryKnown && cred.Expires != nil:
+		return span(cred.Expires.Sub(now))
+	case cred.Expiry == ipc.ExpiryNever:
+		return "never ends"
+	}
+	return "unknown"
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}

@@ -1,0 +1,94 @@
+// Package credplugin is kubectl's side of the wall: the body of
+// cwagent-credential, the exec credential plugin that kubeconfigs refer to.
+//
+// It is small and dumb on purpose, because it starts with every kubectl: it
+// sends its argument and KUBERNETES_EXEC_INFO to the agent and copies back what
+// comes: bytes for stdout, bytes for stderr, an exit code. It knows no token
+// format, reads no configuration and starts nothing.
+//
+// It promises to end within two seconds, whatever happens, because client-go
+// waits for a plugin without any limit while it holds a lock; to be silent on
+// success; and to say why it failed once per parent process, not at each of the
+// five runs that kubectl makes of a failing plugin.
+package credplugin
+
+import (
+	"io"
+	"os"
+	"time"
+
+	"github.com/cwagent/cwagent/ipc"
+)
+
+const (
+	// answer is how long the agent may take. It answers from memory.
+	answer = 1800 * time.Millisecond
+
+	// everything is the end of this process, a stuck stdout included.
+	everything = 2 * time.Second
+)
+
+// Run is the whole program. args are the command line without the program's
+// name, getenv is os.Getenv. It returns the exit code.
+func Run(args []string, getenv func(string) string, stdout, stderr io.Writer) int {
+	start := time.Now()
+	watchdog := time.AfterFunc(everything, func() { os.Exit(1) })
+	defer watchdog.Stop()
+
+	if len(args) != 1 || args[0] == "" || args[0][0] == '-' {
+		io.WriteString(stderr, (&ipc.Error{
+			Code: ipc.CodeInvalid,
+			What: "cwagent-credential: it takes one argument, the name of a credential",
+			Hint: "kubectl runs it; by hand use: cwagent status, cwagent token NAME",
+		}).Text())
+		return 1
+	}
+	path, err := ipc.SocketPath(getenv)
+	if err != nil {
+		io.WriteString(stderr, text(err))
+		return 1
+	}
+	told := openTold(path)
+	if told.hung(start) {
+		return 1
+	}
+	reply, err := fetch(path, start, args[0], getenv("KUBERNETES_EXEC_INFO"))
+	if err == nil && reply.Exit == 0 {
+		stderr.Write(reply.Stderr)
+		if _, err := stdout.Write(reply.Stdout); err != nil {
+			return 1
+		}
+		return 0
+	}
+	exit, why := reply.Exit, string(reply.Stderr)
+	if err != nil {
+		exit, why = 1, text(err)
+	}
+	if told.first(time.Now(), why, isTimeout(err)) {
+		io.WriteString(stderr, why)
+	}
+	return exit
+}
+
+func fetch(path string, start time.Time, name, execInfo string) (ipc.FetchReply, error) {
+	if len(execInfo) > ipc.MaxPart {
+		return ipc.FetchReply{}, &ipc.Error{
+			Code: ipc.CodeTooLarge,
+			What: "KUBERNETES_EXEC_INFO: larger than 128 KiB",
+			Hint: "a smaller certificate-authority-data in the kubeconfig, perhaps",
+		}
+	}
+	return ipc.Fetch(path, start.Add(answer), ipc.FetchRequest{Name: name, ExecInfo: []byte(execInfo)})
+}
+
+func text(err error) string {
+	if e, ok := err.(*ipc.Error); ok {
+		return e.Text()
+	}
+	return (&ipc.Error{What: err.Error()}).Text()
+}
+
+func isTimeout(err error) bool {
+	e, ok := err.(*ipc.Error)
+	return ok && e.Code == ipc.CodeTimeout
+}
