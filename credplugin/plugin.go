@@ -13,6 +13,7 @@
 package credplugin
 
 import (
+	"context"
 	"io"
 	"os"
 	"time"
@@ -49,13 +50,14 @@ func Run(args []string, getenv func(string) string, stdout, stderr io.Writer) in
 		return 1
 	}
 	told := openTold(path)
-	if told.hung(start) {
+	if told.hung() {
 		return 1
 	}
 	reply, err := fetch(path, start, args[0], getenv("KUBERNETES_EXEC_INFO"))
 	if err == nil && reply.Exit == 0 {
 		stderr.Write(reply.Stderr)
 		if _, err := stdout.Write(reply.Stdout); err != nil {
+			io.WriteString(stderr, text(err)) // err names the stream, not what was written
 			return 1
 		}
 		return 0
@@ -64,7 +66,7 @@ func Run(args []string, getenv func(string) string, stdout, stderr io.Writer) in
 	if err != nil {
 		exit, why = 1, text(err)
 	}
-	if told.first(time.Now(), why, isTimeout(err)) {
+	if told.first(why, isTimeout(err)) {
 		io.WriteString(stderr, why)
 	}
 	return exit
@@ -78,7 +80,7 @@ func fetch(path string, start time.Time, name, execInfo string) (ipc.FetchReply,
 			Hint: "a smaller certificate-authority-data in the kubeconfig, perhaps",
 		}
 	}
-	return ipc.Fetch(path, start.Add(answer), ipc.FetchRequest{Name: name, ExecInfo: []byte(execInfo)})
+	return ipc.Fetch(context.Background(), path, start.Add(answer), ipc.FetchRequest{Name: name, ExecInfo: []byte(execInfo)})
 }
 
 func text(err error) string {

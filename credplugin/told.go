@@ -2,6 +2,7 @@ package credplugin
 
 import (
 	"hash/fnv"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -26,6 +27,7 @@ const remember = 10 * time.Second
 type told struct {
 	path   string
 	parent func() (string, bool) // "PID START"
+	now    func() time.Time      // asked after the file: what is in it is not of the future
 }
 
 const (
@@ -34,7 +36,7 @@ const (
 )
 
 func openTold(socket string) told {
-	return told{path: filepath.Join(filepath.Dir(socket), "told"), parent: parent}
+	return told{path: filepath.Join(filepath.Dir(socket), "told"), parent: parent, now: time.Now}
 }
 
 func parent() (string, bool) {
@@ -45,17 +47,24 @@ func parent() (string, bool) {
 
 // hung reports whether this parent has just waited for an agent that does not
 // answer: five times two seconds would be a hang. On the good path it costs one
-// open that finds no file, or a file without that word.
-func (t told) hung(now time.Time) bool {
-	b, err := os.ReadFile(t.path)
-	if err != nil || !strings.Contains(string(b), kindHung) {
+// open that finds no file, or a file without that word. It leads to a silent
+// failure, so it believes only a file that nobody else can have made.
+func (t told) hung() bool {
+	f, err := openRead(t.path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	lines := contents(f)
+	if !strings.Contains(lines, kindHung) || ipc.PrivateDir(filepath.Dir(t.path)) != nil {
 		return false
 	}
 	who, ok := t.parent()
 	if !ok {
 		return false
 	}
-	for line := range strings.Lines(string(b)) {
+	now := t.now()
+	for line := range strings.Lines(lines) {
 		if fresh(line, now) && strings.HasPrefix(line, who+" ") && strings.Contains(line, " "+kindHung+" ") {
 			return true
 		}
@@ -64,9 +73,10 @@ func (t told) hung(now time.Time) bool {
 }
 
 // first reports whether this parent has not been told why within the last
-// seconds, and notes that it has been now. If in doubt it says true: a line too
-// many is better than a silent failure.
-func (t told) first(now time.Time, why string, hung bool) bool {
+// seconds, and if so notes that it has been now. If in doubt it says true: a
+// line too many is better than a silent failure. The time of the note stays: a
+// parent that lives long and asks every few seconds hears of it again.
+func (t told) first(why string, hung bool) bool {
 	who, ok := t.parent()
 	if !ok || ipc.PrivateDir(filepath.Dir(t.path)) != nil {
 		return true
@@ -83,21 +93,28 @@ func (t told) first(now time.Time, why string, hung bool) bool {
 	if hung {
 		kind = kindHung
 	}
-	keep, known := sift(f, now, who, hash)
+	now := t.now() // not before the lock: others have written while we waited for it
+	keep, known := sift(contents(f), now, who, hash)
+	if known {
+		return false
+	}
 	keep += who + " " + strconv.FormatInt(now.UnixMilli(), 10) + " " + kind + " " + hash + "\n"
 	if f.Truncate(0) == nil {
 		f.WriteAt([]byte(keep), 0)
 	}
-	return !known
+	return true
 }
 
-// sift returns the lines of f that are still fresh, and whether one of them
-// says that who has been told the text of that hash.
-func sift(f *os.File, now time.Time, who, hash string) (keep string, known bool) {
-	const most = 64 << 10 // a broken file is not worth more
-	b := make([]byte, most)
-	n, _ := f.ReadAt(b, 0)
-	for line := range strings.Lines(string(b[:n])) {
+// contents returns the beginning of f: a broken file is not worth more.
+func contents(f *os.File) string {
+	b, _ := io.ReadAll(io.NewSectionReader(f, 0, 64<<10))
+	return string(b)
+}
+
+// sift returns those lines that are still fresh, and whether one of them says
+// that who has been told the text of that hash.
+func sift(lines string, now time.Time, who, hash string) (keep string, known bool) {
+	for line := range strings.Lines(lines) {
 		if !fresh(line, now) {
 			continue
 		}

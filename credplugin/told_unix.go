@@ -8,6 +8,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// openRead opens the file, never through a link, and does not wait for the
+// other end of what somebody put there instead of a file.
+func openRead(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+}
+
 // openLocked opens the file, never through a link, and waits for its lock; the
 // watchdog bounds the wait.
 func openLocked(path string) (*os.File, error) {

@@ -25,6 +25,9 @@ type Agent interface {
 	// Token reveals the current token of a credential.
 	Token(ctx context.Context, r TokenRequest) (Secret, error)
 
+	// Verify asks those who should know whether a credential's token is alive.
+	Verify(ctx context.Context, r VerifyRequest) (VerifyReply, error)
+
 	// Servers changes and returns what a credential is bound to.
 	Servers(ctx context.Context, r ServersRequest) (Credential, error)
 }

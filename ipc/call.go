@@ -1,6 +1,7 @@
 package ipc
 
 import (
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -15,21 +16,24 @@ import (
 
 // Call sends one request to the agent at path and returns its reply, all
 // before deadline. What comes back as an error is an *Error: the agent's own,
-// or CodeUnreachable, CodeTimeout or CodeDenied of the client's making.
-func Call(path string, deadline time.Time, op Op, request [parts][]byte) (Frame, error) {
+// or CodeUnreachable, CodeTimeout or CodeDenied of the client's making; only
+// where ctx is canceled it is the error of ctx. A ctx that cannot be canceled,
+// such as the plugin's, costs nothing.
+func Call(ctx context.Context, path string, deadline time.Time, op Op, request [parts][]byte) (Frame, error) {
 	conn, err := dial(path, deadline)
 	if err != nil {
 		return Frame{}, err
 	}
 	defer conn.Close()
-	buf := make([]byte, 0, 4096)
-	buf = AppendFrame(buf, Frame{Version: Version, Kind: uint16(op), Parts: request})
-	if _, err := conn.Write(buf); err != nil && !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
-		// Those two: the agent has answered without reading on. Read what it says.
-		return Frame{}, callError(path, err)
+	if ctx.Done() != nil {
+		stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Now()) })
+		defer stop()
 	}
-	reply, err := ReadFrame(conn, MaxReply, buf)
-	if err != nil {
+	reply, err := exchange(conn, op, request)
+	switch {
+	case err != nil && errors.Is(ctx.Err(), context.Canceled):
+		return Frame{}, ctx.Err()
+	case err != nil:
 		return Frame{}, callError(path, err)
 	}
 	if code := Code(reply.Kind); code != CodeOK {
@@ -38,9 +42,19 @@ func Call(path string, deadline time.Time, op Op, request [parts][]byte) (Frame,
 	return reply, nil
 }
 
+func exchange(conn net.Conn, op Op, request [parts][]byte) (Frame, error) {
+	buf := make([]byte, 0, 4096)
+	buf = AppendFrame(buf, Frame{Version: Version, Kind: uint16(op), Parts: request})
+	if _, err := conn.Write(buf); err != nil && !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
+		// Those two: the agent has answered without reading on. Read what it says.
+		return Frame{}, err
+	}
+	return ReadFrame(conn, MaxReply, buf)
+}
+
 // Fetch is the credential plugin's request.
-func Fetch(path string, deadline time.Time, r FetchRequest) (FetchReply, error) {
-	f, err := Call(path, deadline, OpFetch, [parts][]byte{[]byte(r.Name), r.ExecInfo})
+func Fetch(ctx context.Context, path string, deadline time.Time, r FetchRequest) (FetchReply, error) {
+	f, err := Call(ctx, path, deadline, OpFetch, [parts][]byte{[]byte(r.Name), r.ExecInfo})
 	if err != nil {
 		return FetchReply{}, err
 	}

@@ -10,6 +10,7 @@ const (
 	OpForget  Op = 4
 	OpToken   Op = 5
 	OpServers Op = 6
+	OpVerify  Op = 7
 )
 
 // A Code says how a request ended. Append-only: the numbers are the wire.
@@ -32,6 +33,10 @@ const (
 	CodeStore       Code = 13 // the store does not take or give the token
 	CodeUnreachable Code = 14 // nobody answers at the socket; made by clients
 	CodeTimeout     Code = 15 // the agent did not answer in time; made by clients
+	CodeLocked      Code = 16 // the store is locked or not there
+	CodeRefused     Code = 17 // the server says no to the token
+	CodeUnverified  Code = 18 // nobody could say whether the token is alive
+	CodeIdentity    Code = 19 // the token belongs to somebody else
 )
 
 // An Error is an answer that a person will read: what went wrong and why, and

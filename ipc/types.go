@@ -33,6 +33,11 @@ type AddRequest struct {
 	Ephemeral     bool       `json:"ephemeral,omitempty"`     // memory only, on purpose
 	Replace       bool       `json:"replace,omitempty"`       // the name's token gives way to this one
 	DryRun        bool       `json:"dryRun,omitempty"`        // judge the request, change nothing
+	CAs           [][]byte   `json:"cas,omitempty"`           // PEM, for asking the servers about the token
+
+	NoVerify            bool `json:"noVerify,omitempty"`            // take the token without asking anybody
+	AllowIdentityChange bool `json:"allowIdentityChange,omitempty"` // with Replace: another owner's token is meant
+	AllowPlaintext      bool `json:"allowPlaintext,omitempty"`      // a keyring that is in clear on disk will do
 }
 
 // AddReply says what became of an AddRequest, or what would become of it.
@@ -67,6 +72,20 @@ type ServersRequest struct {
 	Add           []Server `json:"add,omitempty"`
 	Remove        []string `json:"remove,omitempty"`        // URLs
 	NoClusterInfo *bool    `json:"noClusterInfo,omitempty"` // set where not nil
+	CAs           [][]byte `json:"cas,omitempty"`           // PEM, for asking the servers about the token
+}
+
+// VerifyRequest names the credential whose token is to be asked about.
+type VerifyRequest struct {
+	Name string `json:"name"`
+}
+
+// VerifyReply says what those who were asked know about a token.
+type VerifyReply struct {
+	Credential Credential    `json:"credential"`
+	Life       string        `json:"life"` // alive, rejected, unknown
+	Why        string        `json:"why,omitempty"`
+	Skew       time.Duration `json:"clockSkew,omitempty"` // the server's clock minus ours, nanoseconds
 }
 
 // A Server is one place to which a credential may be given out. Every field
@@ -117,8 +136,10 @@ type AgentInfo struct {
 
 // StoreInfo says where tokens rest, and why there.
 type StoreInfo struct {
-	Kind string `json:"kind"` // memory
-	Why  string `json:"why"`
+	Kind      string `json:"kind"`                // memory, keyring
+	Why       string `json:"why"`                 // why this one was taken
+	Plaintext bool   `json:"plaintext,omitempty"` // it rests on disk unencrypted
+	Trouble   string `json:"trouble,omitempty"`   // why it gives nothing at the moment
 }
 
 // Credential is one line of the status.
@@ -132,6 +153,8 @@ type Credential struct {
 	Created       *time.Time `json:"created,omitempty"` // when the token was made
 	Added         time.Time  `json:"added"`             // when the agent got it
 	Saved         bool       `json:"saved"`             // outlives the agent
+	Identity      Identity   `json:"identity"`
+	Verified      *time.Time `json:"verified,omitempty"` // when it was last found alive
 	Servers       []Server   `json:"servers"`
 	NoClusterInfo bool       `json:"noClusterInfo,omitempty"`
 	Refusal       *Refusal   `json:"lastRefusal,omitempty"`
@@ -142,4 +165,12 @@ type Refusal struct {
 	At     time.Time `json:"at"`
 	Server *Server   `json:"server,omitempty"` // nil: the caller named none
 	Hint   string    `json:"hint"`             // the line that would allow it
+}
+
+// Identity is whose token it is, as CoreWeave's whoami tells it, or for a token
+// of another kind the user name that its API server knows.
+type Identity struct {
+	OrgUID string `json:"orgUid,omitempty"`
+	UID    string `json:"uid,omitempty"`
+	User   string `json:"user,omitempty"`
 }

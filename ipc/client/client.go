@@ -12,8 +12,12 @@ import (
 	"github.com/cwagent/cwagent/ipc"
 )
 
-// Timeout bounds a call whose context has no deadline.
-const Timeout = 10 * time.Second
+// What a call may take whose context has no deadline. The slow ones ask the
+// network and the store.
+const (
+	Timeout = 10 * time.Second
+	Slow    = 40 * time.Second
+)
 
 // Client talks to the agent that listens at Path. It keeps no connection and
 // may be used by many goroutines.
@@ -23,7 +27,7 @@ var _ ipc.Agent = Client{}
 
 // Fetch implements ipc.Agent.
 func (c Client) Fetch(ctx context.Context, r ipc.FetchRequest) (ipc.FetchReply, error) {
-	return ipc.Fetch(c.Path, deadline(ctx), r)
+	return ipc.Fetch(ctx, c.Path, deadline(ctx), r)
 }
 
 // Status implements ipc.Agent.
@@ -34,6 +38,8 @@ func (c Client) Status(ctx context.Context, r ipc.StatusRequest) (s ipc.Status, 
 
 // Add implements ipc.Agent.
 func (c Client) Add(ctx context.Context, r ipc.AddRequest) (reply ipc.AddReply, err error) {
+	ctx, cancel := context.WithTimeout(ctx, Slow)
+	defer cancel()
 	_, err = c.call(ctx, ipc.OpAdd, r, r.Secret, &reply)
 	return reply, err
 }
@@ -47,6 +53,14 @@ func (c Client) Forget(ctx context.Context, r ipc.ForgetRequest) error {
 // Token implements ipc.Agent.
 func (c Client) Token(ctx context.Context, r ipc.TokenRequest) (ipc.Secret, error) {
 	return c.call(ctx, ipc.OpToken, r, ipc.Secret{}, nil)
+}
+
+// Verify implements ipc.Agent.
+func (c Client) Verify(ctx context.Context, r ipc.VerifyRequest) (reply ipc.VerifyReply, err error) {
+	ctx, cancel := context.WithTimeout(ctx, Slow)
+	defer cancel()
+	_, err = c.call(ctx, ipc.OpVerify, r, ipc.Secret{}, &reply)
+	return reply, err
 }
 
 // Servers implements ipc.Agent.
@@ -65,7 +79,7 @@ func (c Client) call(ctx context.Context, op ipc.Op, req any, secret ipc.Secret,
 	if err != nil {
 		return ipc.Secret{}, fmt.Errorf("encode request: %w", err)
 	}
-	f, err := ipc.Call(c.Path, deadline(ctx), op, [3][]byte{body, []byte(secret.Reveal())})
+	f, err := ipc.Call(ctx, c.Path, deadline(ctx), op, [3][]byte{body, []byte(secret.Reveal())})
 	if err != nil {
 		return ipc.Secret{}, err
 	}

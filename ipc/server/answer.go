@@ -13,11 +13,7 @@ import (
 // answer turns a request into a reply. It never fails: a failure is a reply.
 func (s *Server) answer(ctx context.Context, f ipc.Frame) ipc.Frame {
 	if f.Version != ipc.Version {
-		return errorFrame(s.Log, &ipc.Error{
-			Code: ipc.CodeVersion,
-			What: fmt.Sprintf("agent: it speaks version %d of its protocol, the request has version %d", ipc.Version, f.Version),
-			Hint: "restart the agent after an upgrade",
-		})
+		return errorFrame(s.Log, wrongVersion(f.Version))
 	}
 	reply, err := s.dispatch(ctx, f)
 	if err != nil {
@@ -51,12 +47,22 @@ func (s *Server) dispatch(ctx context.Context, f ipc.Frame) (ipc.Frame, error) {
 		})
 		reply.Parts[1] = []byte(token.Reveal())
 		return reply, err
+	case ipc.OpVerify:
+		return handle(ctx, f, s.Agent.Verify)
 	case ipc.OpServers:
 		return handle(ctx, f, s.Agent.Servers)
 	}
 	return ipc.Frame{}, &ipc.Error{
 		Code: ipc.CodeUnknownOp,
 		What: fmt.Sprintf("agent: operation %d is unknown to it", f.Kind),
+		Hint: "restart the agent after an upgrade",
+	}
+}
+
+func wrongVersion(v byte) error {
+	return &ipc.Error{
+		Code: ipc.CodeVersion,
+		What: fmt.Sprintf("agent: it speaks version %d of its protocol, the request has version %d", ipc.Version, v),
 		Hint: "restart the agent after an upgrade",
 	}
 }

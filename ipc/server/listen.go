@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -26,6 +27,7 @@ type Listener struct {
 	path string
 	lock *os.File
 	mine fs.FileInfo // the socket as we made it
+	once sync.Once
 }
 
 // Listen makes the socket at path, mode 0600 in a folder of mode 0700. A second
@@ -137,12 +139,16 @@ func running(path, pid string) error {
 }
 
 // Close stops listening, removes the socket if it is still ours, and lets the
-// next agent in.
+// next agent in. A second call does nothing: by then the inode, by which we know
+// our socket, may be another agent's.
 func (l *Listener) Close() error {
-	if now, err := os.Lstat(l.path); err == nil && os.SameFile(now, l.mine) {
-		os.Remove(l.path)
-	}
-	err := l.UnixListener.Close()
-	l.lock.Close()
+	var err error
+	l.once.Do(func() {
+		if now, e := os.Lstat(l.path); e == nil && os.SameFile(now, l.mine) {
+			os.Remove(l.path)
+		}
+		err = l.UnixListener.Close()
+		l.lock.Close()
+	})
 	return err
 }

@@ -26,7 +26,7 @@ const (
 	firstByte  = time.Second      // from accept to the first byte
 	whole      = 2 * time.Second  // from accept to the last byte of the request
 	writeReply = 2 * time.Second  // a peer that does not read is cut
-	handling   = 10 * time.Second // what a handler may take
+	handling   = 30 * time.Second // what a handler may take that asks network and store
 	maxConns   = 1024             // open connections; beyond it the idlest goes
 )
 
@@ -43,7 +43,7 @@ type Server struct {
 
 	mu      sync.Mutex
 	waiting waiting // connections without a whole request yet
-	open    int
+	open    int     // connections that have not been evicted
 	closing bool
 	wg      sync.WaitGroup
 }
@@ -51,9 +51,14 @@ type Server struct {
 // Serve accepts connections from l until ctx ends, then waits for the requests
 // that are being answered. It closes l. The error is nil after ctx ended.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	stop := context.AfterFunc(ctx, func() { s.drain(l) })
-	defer stop()
-	defer s.wg.Wait()
+	drained := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() { defer close(drained); s.drain(l) })
+	defer func() {
+		s.wg.Wait()
+		if !stop() {
+			<-drained // the next agent may listen as soon as we return
+		}
+	}()
 	for {
 		conn, err := l.Accept()
 		if err != nil {
@@ -66,7 +71,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			}
 			// Out of descriptors, most likely: closing the idlest makes room.
 			s.Log.Warn("accept", "error", err)
-			s.evict(1)
+			s.evict()
 			if !sleep(ctx, 10*time.Millisecond) {
 				return nil
 			}
@@ -81,9 +86,9 @@ func (s *Server) drain(l net.Listener) {
 	l.Close()
 	s.mu.Lock()
 	s.closing = true
-	silent := s.waiting.conns.Len()
 	s.mu.Unlock()
-	s.evict(silent)
+	for s.evict() {
+	}
 }
 
 // admit starts the goroutine of a connection, and over the cap makes room.
@@ -99,28 +104,32 @@ func (s *Server) admit(ctx context.Context, conn net.Conn) {
 		return
 	}
 	s.open++
-	over := s.open - limit
+	over := s.open > limit
 	w := s.waiting.addLocked(conn)
 	s.wg.Add(1)
 	s.mu.Unlock()
-	s.evict(over)
+	if over {
+		s.evict()
+	}
 	go func() {
 		defer s.wg.Done()
 		s.serve(context.WithoutCancel(ctx), conn, w)
 	}()
 }
 
-// evict closes the n connections that have been idle longest.
-func (s *Server) evict(n int) {
-	for ; n > 0; n-- {
-		s.mu.Lock()
-		conn := s.waiting.oldestLocked()
-		s.mu.Unlock()
-		if conn == nil {
-			return
-		}
-		conn.Close()
+// evict closes the connection that has been idle longest, if there is one. It
+// no longer counts from then on, so that each one over the cap costs one.
+func (s *Server) evict() bool {
+	s.mu.Lock()
+	w := s.waiting.evictLocked()
+	if w != nil {
+		s.open--
 	}
+	s.mu.Unlock()
+	if w != nil {
+		w.conn.Close()
+	}
+	return w != nil
 }
 
 // serve reads one request, answers it and closes.
@@ -133,7 +142,9 @@ func (s *Server) serve(ctx context.Context, conn net.Conn, w *waiter) {
 		conn.Close()
 		s.mu.Lock()
 		s.waiting.removeLocked(w)
-		s.open--
+		if !w.evicted {
+			s.open--
+		}
 		s.mu.Unlock()
 	}()
 	p, err := s.identify(conn)
@@ -148,9 +159,13 @@ func (s *Server) serve(ctx context.Context, conn net.Conn, w *waiter) {
 	req, err := ipc.ReadFrame(&deadlineReader{conn: conn, s: s, w: w, start: time.Now()}, ipc.MaxPart, *buf)
 	s.mu.Lock()
 	s.waiting.removeLocked(w)
+	evicted := w.evicted
 	s.mu.Unlock()
+	if evicted {
+		return // a request that cannot be answered is not begun
+	}
 	if err != nil {
-		s.refuse(conn, readError(err))
+		s.refuse(conn, readError(req, err))
 		return
 	}
 	s.write(conn, s.answer(ctx, req))

@@ -15,16 +15,24 @@ import (
 
 // waiting holds the connections that have not completed a request, the one
 // that has been idle longest first. The server's mu guards it.
-type waiting struct{ conns list.List }
+type waiting struct{ queue list.List }
 
-// A waiter is a connection's place in the queue; nil once it has left.
-type waiter struct{ e *list.Element }
+// A waiter is a connection in the queue.
+type waiter struct {
+	conn    net.Conn
+	e       *list.Element // nil once it has left
+	evicted bool          // it was made to leave
+}
 
-func (w *waiting) addLocked(c net.Conn) *waiter { return &waiter{w.conns.PushBack(c)} }
+func (w *waiting) addLocked(c net.Conn) *waiter {
+	p := &waiter{conn: c}
+	p.e = w.queue.PushBack(p)
+	return p
+}
 
 func (w *waiting) removeLocked(p *waiter) {
 	if p.e != nil {
-		w.conns.Remove(p.e)
+		w.queue.Remove(p.e)
 		p.e = nil
 	}
 }
@@ -32,19 +40,20 @@ func (w *waiting) removeLocked(p *waiter) {
 // touchLocked moves a connection that has just sent something to the back.
 func (w *waiting) touchLocked(p *waiter) {
 	if p.e != nil {
-		w.conns.MoveToBack(p.e)
+		w.queue.MoveToBack(p.e)
 	}
 }
 
-// oldestLocked returns the idlest connection and moves it back, so that the
-// next call finds another one even before it has closed.
-func (w *waiting) oldestLocked() net.Conn {
-	e := w.conns.Front()
+// evictLocked takes the idlest connection out; nil if there is none.
+func (w *waiting) evictLocked() *waiter {
+	e := w.queue.Front()
 	if e == nil {
 		return nil
 	}
-	w.conns.MoveToBack(e)
-	return e.Value.(net.Conn)
+	p := e.Value.(*waiter)
+	w.removeLocked(p)
+	p.evicted = true
+	return p
 }
 
 // A deadlineReader gives a peer its time: one second to begin, two in all.
@@ -75,9 +84,11 @@ func (r *deadlineReader) Read(b []byte) (int, error) {
 }
 
 // readError turns an error of reading a request into the answer, or into nil
-// where there is nobody to answer.
-func readError(err error) error {
+// where there is nobody to answer. f is what could be read of the request.
+func readError(f ipc.Frame, err error) error {
 	switch {
+	case errors.Is(err, ipc.ErrTooLarge) && f.Version != ipc.Version:
+		return wrongVersion(f.Version) // whose caps may be others
 	case errors.Is(err, ipc.ErrMalformed):
 		return &ipc.Error{Code: ipc.CodeMalformed, What: "request: not in the agent's language", Hint: "cwagent and cwagent-credential speak it"}
 	case errors.Is(err, ipc.ErrTooLarge):
@@ -88,8 +99,15 @@ func readError(err error) error {
 	return nil
 }
 
+// temporary reports whether an error of accept passes: want of descriptors or
+// of the kernel's memory, and a peer that did not wait.
 func temporary(err error) bool {
-	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ECONNABORTED)
+	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // sleep waits for d and reports whether ctx still lives.

@@ -1,0 +1,87 @@
+package ipctest
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/cwagent/cwagent/ipc"
+)
+
+// marker begins every token of the suite: wherever else it turns up, a secret
+// has leaked.
+const marker = "CW-SECRET-conform"
+
+// watched looks for secrets in whatever an agent returns in which none belongs.
+type watched struct {
+	ipc.Agent
+	t testing.TB
+}
+
+func (w watched) look(where string, v any, err error) {
+	w.t.Helper()
+	text := ""
+	if err != nil {
+		text = err.Error()
+		if e, ok := err.(*ipc.Error); ok {
+			text = e.Text()
+		}
+	}
+	b, jsonErr := json.Marshal(v)
+	if jsonErr != nil {
+		w.t.Errorf("%s: encode the reply: %v", where, jsonErr)
+	}
+	if text += string(b); strings.Contains(text, marker) {
+		w.t.Errorf("%s shows a secret: %s", where, text)
+	}
+}
+
+func (w watched) Fetch(ctx context.Context, r ipc.FetchRequest) (ipc.FetchReply, error) {
+	w.t.Helper()
+	reply, err := w.Agent.Fetch(ctx, r)
+	w.look("fetch", string(reply.Stderr), err)
+	return reply, err
+}
+
+func (w watched) Status(ctx context.Context, r ipc.StatusRequest) (ipc.Status, error) {
+	w.t.Helper()
+	reply, err := w.Agent.Status(ctx, r)
+	w.look("status", reply, err)
+	return reply, err
+}
+
+func (w watched) Add(ctx context.Context, r ipc.AddRequest) (ipc.AddReply, error) {
+	w.t.Helper()
+	reply, err := w.Agent.Add(ctx, r)
+	w.look("add", reply, err)
+	return reply, err
+}
+
+func (w watched) Forget(ctx context.Context, r ipc.ForgetRequest) error {
+	w.t.Helper()
+	err := w.Agent.Forget(ctx, r)
+	w.look("forget", nil, err)
+	return err
+}
+
+func (w watched) Token(ctx context.Context, r ipc.TokenRequest) (ipc.Secret, error) {
+	w.t.Helper()
+	reply, err := w.Agent.Token(ctx, r)
+	w.look("token", reply, err) // as JSON it is redacted
+	return reply, err
+}
+
+func (w watched) Verify(ctx context.Context, r ipc.VerifyRequest) (ipc.VerifyReply, error) {
+	w.t.Helper()
+	reply, err := w.Agent.Verify(ctx, r)
+	w.look("verify", reply, err)
+	return reply, err
+}
+
+func (w watched) Servers(ctx context.Context, r ipc.ServersRequest) (ipc.Credential, error) {
+	w.t.Helper()
+	reply, err := w.Agent.Servers(ctx, r)
+	w.look("servers", reply, err)
+	return reply, err
+}

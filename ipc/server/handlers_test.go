@@ -1,0 +1,150 @@
+package server_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cwagent/cwagent/ipc"
+	"github.com/cwagent/cwagent/ipc/ipctest"
+	"github.com/cwagent/cwagent/ipc/peer"
+)
+
+var statusRequest = frame(1, ipc.OpStatus, "{}")
+
+func TestPanicEndsOneConnection(t *testing.T) {
+	t.Parallel()
+	a := &agent{status: func(context.Context) (ipc.Status, error) { panic("CW-SECRET-x") }}
+	inBubble(t, a, 2, func(b *bed) {
+		other := b.dial()
+		for range 3 { // more than fit beside other if a panic left one behind
+			conn := b.dial()
+			send(b.t, conn, statusRequest)
+			b.wantClosed(conn)
+		}
+		b.wantOpen(other)
+		f, _ := b.ask(other, fetchRequest)
+		b.wantCode(f, ipc.CodeOK)
+		if log := b.log.String(); !strings.Contains(log, "panicked") || strings.Contains(log, "CW-SECRET") {
+			b.t.Errorf("log: %s", log)
+		}
+	})
+}
+
+// A handler knows who asks, does not have for ever, and is not ended by the
+// server's own end.
+func TestHandlerContext(t *testing.T) {
+	t.Parallel()
+	begun := make(chan struct{}, 1)
+	a := &agent{status: func(ctx context.Context) (ipc.Status, error) {
+		if p, ok := peer.FromContext(ctx); !ok || p != somebody {
+			t.Errorf("peer %+v", p)
+		}
+		begun <- struct{}{}
+		<-ctx.Done()
+		return ipc.Status{}, ctx.Err()
+	}}
+	inBubble(t, a, 0, func(b *bed) {
+		conn := b.dial()
+		go func() { <-begun; b.stop() }()
+		f, took := b.ask(conn, statusRequest)
+		b.wantCode(f, ipc.CodeInternal)
+		if took < 10*time.Second || took > time.Minute {
+			b.t.Errorf("ended after %v", took)
+		}
+	})
+}
+
+func TestDrain(t *testing.T) {
+	t.Parallel()
+	inBubble(t, nil, 0, func(b *bed) {
+		b.stop() // with nothing to do
+		b.wait()
+	})
+
+	var release chan struct{} // made in the bubble, which only knows its own
+	a := &agent{status: func(context.Context) (ipc.Status, error) {
+		<-release
+		return ipc.Status{Store: ipc.StoreInfo{Kind: "memory"}}, nil
+	}}
+	inBubble(t, a, 0, func(b *bed) {
+		release = make(chan struct{})
+		running, silent, half := b.dial(), b.dial(), b.dial()
+		send(b.t, running, statusRequest)
+		send(b.t, half, fetchRequest[:22])
+		synctest.Wait()
+		start := time.Now()
+		b.stop()
+		synctest.Wait()
+		b.wantClosed(silent)
+		b.wantClosed(half)
+		b.wantOpen(running)
+		select {
+		case <-b.l.closed:
+		default:
+			b.t.Error("it still accepts")
+		}
+		select {
+		case err := <-b.done:
+			b.t.Errorf("it left a request alone: %v", err)
+			b.done <- err
+		default:
+		}
+		close(release)
+		f, _ := b.ask(running, "")
+		b.wantCode(f, ipc.CodeOK)
+		if !strings.Contains(string(f.Parts[0]), "memory") {
+			b.t.Errorf("reply %s", f.Parts[0])
+		}
+		b.wait()
+		if took := time.Since(start); took > 10*time.Millisecond {
+			b.t.Errorf("drained in %v", took)
+		}
+	})
+}
+
+// What the server says about an error is the handler's own words, or that it
+// is a fault.
+func TestErrorReplies(t *testing.T) {
+	t.Parallel()
+	var result error
+	a := &agent{status: func(context.Context) (ipc.Status, error) { return ipc.Status{}, result }}
+	inBubble(t, a, 0, func(b *bed) {
+		ours := &ipc.Error{Code: ipc.CodeStore, What: "store: locked", Hint: "cwagent unlock"}
+		for _, result = range []error{ours, errors.Join(errors.New("x"), ours)} {
+			f, _ := b.ask(b.dial(), statusRequest)
+			b.wantCode(f, ipc.CodeStore)
+			if string(f.Parts[0]) != ours.What || string(f.Parts[1]) != ours.Hint {
+				b.t.Errorf("%s / %s", f.Parts[0], f.Parts[1])
+			}
+		}
+		if b.log.String() != "" {
+			b.t.Errorf("an answer is logged as a fault: %s", b.log)
+		}
+		result = errors.New("out of cheese")
+		f, _ := b.ask(b.dial(), statusRequest)
+		b.wantCode(f, ipc.CodeInternal)
+		if !strings.Contains(b.log.String(), "out of cheese") {
+			b.t.Error("a fault is not logged")
+		}
+	})
+}
+
+// A secret comes and goes in its own part.
+func TestSecretsHaveTheirOwnPart(t *testing.T) {
+	t.Parallel()
+	inBubble(t, &ipctest.Fake{}, 0, func(b *bed) {
+		f, _ := b.ask(b.dial(), frame(1, ipc.OpAdd, `{"name":"prod","expiry":"never","secret":"no","Secret":"no"}`, "CW-SECRET-x"))
+		b.wantCode(f, ipc.CodeOK)
+		if strings.Contains(string(f.Parts[0]), "CW-SECRET") || len(f.Parts[1]) != 0 {
+			b.t.Errorf("reply %q, %q", f.Parts[0], f.Parts[1])
+		}
+		f, _ = b.ask(b.dial(), frame(1, ipc.OpToken, `{"name":"prod"}`))
+		if string(f.Parts[0]) != "{}" || string(f.Parts[1]) != "CW-SECRET-x" {
+			b.t.Errorf("reply %q, %q", f.Parts[0], f.Parts[1])
+		}
+	})
+}
