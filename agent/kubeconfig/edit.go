@@ -57,9 +57,13 @@ func (f *File) Edit(changes []Change) ([]byte, error) {
 
 func (f *File) spliceUser(c Change) ([]splice, error) {
 	u := f.Users[c.User]
-	if u.HasExec {
-		return nil, f.refuseLine(u.Line, "user "+fmt.Sprintf("%q", u.Name)+" has a token and an exec block (kubectl uses the token)",
+	if u.Beside != "" {
+		return nil, f.refuseLine(u.Line, "user "+fmt.Sprintf("%q", u.Name)+" has "+u.Beside+" beside its token (kubectl uses the token)",
 			"remove the one that you do not want, then import again")
+	}
+	if count(f.Names, u.Name) > 1 {
+		return nil, f.refuseLine(u.Line, "several users are named "+fmt.Sprintf("%q", u.Name)+" (kubectl refuses the file)",
+			"rename all but one, and the users of their contexts, then import again")
 	}
 	user := value(u.entry, "user")
 	key, token := child(user, "token")
@@ -91,6 +95,9 @@ func (f *File) spliceToken(user, key, token *yaml.Node, e Exec) ([]splice, error
 	end, err := f.scalarEnd(token)
 	if err != nil {
 		return nil, err
+	}
+	if key.Line != token.Line {
+		return nil, f.refuseLine(token.Line, "the token does not stand on the line of its key", "write both on one line, then import again")
 	}
 	if user.Style&yaml.FlowStyle != 0 {
 		return []splice{{start, end, e.flow(f.isJSON())}}, nil
@@ -274,7 +281,19 @@ func (c Change) apply(u User, tree map[string]any) {
 }
 
 // isJSON reports whether the file is JSON, which YAML contains.
-func (f *File) isJSON() bool { return bytes.HasPrefix(bytes.TrimSpace(f.text), []byte("{")) }
+func (f *File) isJSON() bool {
+	return bytes.HasPrefix(bytes.TrimSpace(bytes.TrimPrefix(f.text, bom)), []byte("{"))
+}
+
+func count(all []string, s string) int {
+	n := 0
+	for _, have := range all {
+		if have == s {
+			n++
+		}
+	}
+	return n
+}
 
 func (f *File) refuseLine(line int, why, hint string) error {
 	return refuse(f.Path, fmt.Sprintf("line %d: %s", line, why), hint)

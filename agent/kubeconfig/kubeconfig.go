@@ -13,6 +13,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -48,7 +49,8 @@ type User struct {
 	Contexts []string     // that refer to this user
 	Clusters []string     // of those contexts, each once
 	Servers  []ipc.Server // of those clusters, each once, not yet canonical
-	HasExec  bool         // an exec block stands beside the token, which wins
+	CAs      [][]byte     // their certificate authorities
+	Beside   string       // key of another way to log in that stands beside the token; kubectl takes the token
 
 	entry *yaml.Node // the item of the users list
 }
@@ -82,9 +84,28 @@ type cluster struct {
 type userEntry struct {
 	Name string `yaml:"name"`
 	User struct {
-		Token string    `yaml:"token"`
-		Exec  yaml.Node `yaml:"exec"`
+		Token        string    `yaml:"token"`
+		Exec         yaml.Node `yaml:"exec"`
+		AuthProvider yaml.Node `yaml:"auth-provider"`
+		TokenFile    string    `yaml:"tokenFile"`
+		Username     string    `yaml:"username"`
 	} `yaml:"user"`
+}
+
+// beside returns the key of what would win over an exec block in the token's
+// place, or be an error together with one.
+func (e *userEntry) beside() string {
+	switch u := &e.User; {
+	case !u.Exec.IsZero():
+		return "exec"
+	case !u.AuthProvider.IsZero():
+		return "auth-provider"
+	case u.TokenFile != "":
+		return "tokenFile"
+	case u.Username != "":
+		return "username"
+	}
+	return ""
 }
 
 type execEntry struct {
@@ -130,8 +151,12 @@ func (f *File) parse() error {
 	if err := dec.Decode(&doc); err != nil {
 		return refuse(f.Path, "not YAML", "name a kubeconfig")
 	}
-	if dec.Decode(&second) == nil {
-		return refuse(f.Path, "it holds more than one document", "kubectl reads only the first: split the file")
+	// What follows is refused even where it is no YAML: a token may be in it.
+	switch err := dec.Decode(&second); {
+	case err == nil:
+		return f.refuseLine(second.Line, "a second document begins", "kubectl reads only the first: split the file")
+	case !errors.Is(err, io.EOF):
+		return refuse(f.Path, "what follows its first document is not YAML", "kubectl reads only the first: remove the rest")
 	}
 	f.root = doc.Content[0]
 	var c config
@@ -159,7 +184,7 @@ func (f *File) addUser(c *config, item *yaml.Node) error {
 		}
 		return nil
 	}
-	u := User{Name: e.Name, Token: ipc.NewSecret(e.User.Token), Line: item.Line, HasExec: !e.User.Exec.IsZero(), entry: item}
+	u := User{Name: e.Name, Token: ipc.NewSecret(e.User.Token), Line: item.Line, Beside: e.beside(), entry: item}
 	if _, v := child(value(item, "user"), "token"); v != nil {
 		u.Line = v.Line
 	}
@@ -186,12 +211,15 @@ func (f *File) addCluster(c *config, u *User, name string) error {
 		if cl.Name != name {
 			continue
 		}
-		s, err := f.server(cl.Cluster)
+		s, ca, err := f.server(cl.Cluster)
 		if err != nil {
 			return refuse(f.Path, fmt.Sprintf("cluster %q: %v", name, err), "mend the cluster's entry first")
 		}
 		u.Clusters = append(u.Clusters, name)
 		u.Servers = append(u.Servers, s)
+		if len(ca) > 0 {
+			u.CAs = append(u.CAs, ca)
+		}
 		return nil
 	}
 	return nil // a context without a cluster reaches nothing
@@ -199,23 +227,36 @@ func (f *File) addCluster(c *config, u *User, name string) error {
 
 // server says what client-go will tell the plugin about a cluster: the data
 // wins over the file, and a file is read relative to the kubeconfig.
-func (f *File) server(c cluster) (ipc.Server, error) {
+func (f *File) server(c cluster) (ipc.Server, []byte, error) {
 	s := ipc.Server{URL: c.Server, TLSServerName: c.TLSServerName, ProxyURL: c.ProxyURL, Insecure: c.Insecure}
 	ca, err := base64.StdEncoding.DecodeString(c.CAData)
 	if err != nil {
-		return s, errors.New("certificate-authority-data is not base64")
+		return s, nil, errors.New("certificate-authority-data is not base64")
 	}
 	if c.CAData == "" && c.CAFile != "" {
 		path := c.CAFile
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(filepath.Dir(f.Path), path)
 		}
-		if ca, err = os.ReadFile(path); err != nil {
-			return s, fmt.Errorf("certificate-authority: %s", reason(err))
+		if ca, err = readCA(path); err != nil {
+			return s, nil, fmt.Errorf("certificate-authority: %s", reason(err))
 		}
 	}
 	s.CASHA256 = agent.Fingerprint(ca)
-	return s, nil
+	return s, ca, nil
+}
+
+// readCA reads the certificate authority that a kubeconfig names: that could be
+// a fifo or a device, which never end.
+func readCA(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err == nil && (!info.Mode().IsRegular() || info.Size() > MaxSize) {
+		err = errors.New("not a regular file, or larger than 64 MiB")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
 }
 
 // child returns the key and the value of that name in a mapping.

@@ -2,7 +2,6 @@ package kubeconfig
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"path/filepath"
 
@@ -34,9 +33,10 @@ func (f *File) Write(text []byte) error {
 		err = os.Rename(tmp.Name(), path)
 	}
 	if err == nil {
-		err = syncDir(filepath.Dir(path))
+		syncDir(filepath.Dir(path))
+		return nil
 	}
-	if _, ours := err.(*ipc.Error); err == nil || ours {
+	if _, ours := err.(*ipc.Error); ours {
 		return err
 	}
 	return refuse(f.Path, "write: "+reason(err), "the file is as it was; look at its folder and at the disk")
@@ -86,15 +86,12 @@ func (f *File) unchanged() error {
 	return nil
 }
 
-// syncDir makes a rename durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
+// syncDir makes a rename durable where that is possible: a folder need not be
+// readable, and Windows cannot sync one. It is no error because the file is
+// replaced by then: a caller that took it for failed would forget the token.
+func syncDir(dir string) {
+	if d, err := os.Open(dir); err == nil {
+		_ = d.Sync()
+		d.Close()
 	}
-	defer d.Close()
-	if err := d.Sync(); err != nil {
-		return fmt.Errorf("sync folder: %w", err)
-	}
-	return nil
 }
