@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cwagent/cwagent/ipc"
@@ -24,12 +25,14 @@ import (
 
 // Config is what an Agent is made of. Every field is required.
 type Config struct {
-	Store   Store            // where tokens rest
-	Codec   Codec            // the language of exec credential plugins
-	Now     func() time.Time // the wall clock
-	Log     *slog.Logger
-	Version string // of this program, for status
-	Socket  string // path, for status
+	Store    Store            // where tokens rest
+	Ledger   Ledger           // where the rest is kept
+	Codec    Codec            // the language of exec credential plugins
+	Verifier Verifier         // who knows whether a token is alive
+	Now      func() time.Time // the wall clock
+	Log      *slog.Logger
+	Version  string // of this program, for status
+	Socket   string // path, for status
 }
 
 // Agent is the daemon's body of ipc.Agent.
@@ -41,19 +44,29 @@ type Agent struct {
 	// takes, store calls included; requests for tokens never wait for it. It is
 	// taken before mu.
 	change chan struct{}
+	book   Book // as it was last written; for whoever holds change
+
+	wants   chan want               // requests that wait for the store
+	trouble atomic.Pointer[trouble] // nil while the store answers
 
 	mu    sync.RWMutex
 	creds map[string]*credential // immutable values: replaced, never written to
+	cas   map[string][]byte      // certificate authorities of bound servers; replaced, never written to
 }
 
 var _ ipc.Agent = (*Agent)(nil)
 
 // New returns an agent that knows no credential yet.
 func New(c Config) *Agent {
+	// Round takes the monotonic reading away: it stands still while a laptop
+	// sleeps, and Sub prefers it, so that a token would not age in that time.
+	now := c.Now
+	c.Now = func() time.Time { return now().Round(0) }
 	return &Agent{
 		Config:  c,
 		started: c.Now(),
 		change:  make(chan struct{}, 1),
+		wants:   make(chan want),
 		creds:   map[string]*credential{},
 	}
 }
@@ -74,6 +87,16 @@ func (a *Agent) put(c *credential) {
 	a.mu.Lock()
 	a.creds[c.name] = c
 	a.mu.Unlock()
+}
+
+// replace puts next in the place of old, unless somebody else has done so
+// meanwhile.
+func (a *Agent) replace(old, next *credential) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.creds[old.name] == old {
+		a.creds[old.name] = next
+	}
 }
 
 // changing waits for its turn to change credentials, at most as long as ctx

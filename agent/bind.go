@@ -23,7 +23,7 @@ import (
 func Canonical(s ipc.Server) (ipc.Server, error) {
 	u, err := canonicalURL(s.URL)
 	if err != nil {
-		return s, invalid("server "+quote(s.URL)+": "+err.Error(), "as in a kubeconfig: https://HOST[:PORT][/PATH]")
+		return s, invalid("server "+quote(redactUserinfo(s.URL))+": "+err.Error(), "as in a kubeconfig: https://HOST[:PORT][/PATH]")
 	}
 	s.URL = u
 	if s.ProxyURL != "" {
@@ -35,6 +35,14 @@ func Canonical(s ipc.Server) (ipc.Server, error) {
 	}
 	s.CASHA256 = strings.ToLower(s.CASHA256)
 	return s, nil
+}
+
+// redactUserinfo hides what stands before an "@": it may be a password.
+func redactUserinfo(raw string) string {
+	if i := strings.LastIndexByte(raw, '@'); i >= 0 {
+		return "..." + raw[i:]
+	}
+	return raw
 }
 
 func canonicalURL(raw string) (string, error) {
@@ -85,7 +93,8 @@ func canonicalHost(h string) (string, error) {
 	h = strings.ToLower(h)
 	if ip, err := netip.ParseAddr(h); err == nil {
 		if ip.Is6() {
-			return "[" + ip.String() + "]", nil
+			// A URL spells the "%" before a zone as "%25": the result is a URL again.
+			return "[" + strings.ReplaceAll(ip.String(), "%", "%25") + "]", nil
 		}
 		return ip.String(), nil
 	}
@@ -131,14 +140,17 @@ func quote(s string) string {
 	return strconv.QuoteToASCII(s)
 }
 
-// shellQuote makes one argument of s for a POSIX shell.
+// shellQuote makes one argument of s for a person's shell. "~" is not plain
+// because every shell expands it, nor "=" because zsh does. A backslash shows as
+// "?", like what is not printable: fish lets it escape a quote within quotes, and
+// no server's name has one.
 func shellQuote(s string) string {
-	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/:@%+=,"
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._/:@%+,"
 	if s != "" && strings.Trim(s, plain) == "" {
 		return s
 	}
 	clean := strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r > '~' {
+		if r < ' ' || r > '~' || r == '\\' {
 			return '?'
 		}
 		return r

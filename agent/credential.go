@@ -19,7 +19,8 @@ type credential struct {
 	servers       []ipc.Server // canonical, sorted
 	noClusterInfo bool         // also for callers that name no server
 	ephemeral     bool         // memory only, on purpose
-	saved         bool         // the token outlives the agent
+	saved         bool         // the token is in the store
+	missing       bool         // the store works and does not have it
 
 	rendered atomic.Pointer[rendering]   // the last answer
 	refusal  atomic.Pointer[ipc.Refusal] // the last one, for status
@@ -34,6 +35,10 @@ type token struct {
 	created time.Time // zero: not known
 	expiry  ipc.Expiry
 	expires time.Time // only where expiry is known
+
+	identity ipc.Identity
+	verified time.Time // when it was last found alive; zero: never asked
+	refused  string    // why, if it was last found rejected
 }
 
 // clone copies c for a change. The rendering is left behind: what it says may
@@ -41,10 +46,18 @@ type token struct {
 func (c *credential) clone() *credential {
 	n := &credential{
 		name: c.name, token: c.token, servers: slices.Clone(c.servers),
-		noClusterInfo: c.noClusterInfo, ephemeral: c.ephemeral, saved: c.saved,
+		noClusterInfo: c.noClusterInfo, ephemeral: c.ephemeral, saved: c.saved, missing: c.missing,
 	}
 	n.refusal.Store(c.refusal.Load())
 	return n
+}
+
+// settle drops the last refusal where what was refused is allowed by now.
+func (c *credential) settle() {
+	r := c.refusal.Load()
+	if r != nil && (r.Server == nil && c.noClusterInfo || r.Server != nil && c.bound(*r.Server)) {
+		c.refusal.Store(nil)
+	}
 }
 
 // bound reports whether the credential may be given out for s.

@@ -17,7 +17,7 @@ type rendering struct {
 
 // Fetch implements ipc.Agent. It is the request path: memory only.
 func (a *Agent) Fetch(ctx context.Context, r ipc.FetchRequest) (ipc.FetchReply, error) {
-	out, err := a.fetch(r)
+	out, err := a.fetch(ctx, r)
 	if err == nil {
 		return ipc.FetchReply{Stdout: out}, nil
 	}
@@ -30,7 +30,7 @@ func (a *Agent) Fetch(ctx context.Context, r ipc.FetchRequest) (ipc.FetchReply, 
 	return ipc.FetchReply{Stderr: []byte(e.Text()), Exit: 1}, nil
 }
 
-func (a *Agent) fetch(r ipc.FetchRequest) ([]byte, error) {
+func (a *Agent) fetch(ctx context.Context, r ipc.FetchRequest) ([]byte, error) {
 	c, err := a.lookup(r.Name)
 	if err != nil {
 		return nil, err
@@ -43,7 +43,11 @@ func (a *Agent) fetch(r ipc.FetchRequest) ([]byte, error) {
 	if err := c.admit(ask.Server, now); err != nil {
 		return nil, err
 	}
-	end, err := c.usable(now)
+	if c.inStore() {
+		c = a.await(ctx, c)
+		now = a.Now()
+	}
+	end, err := a.usable(c, now)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +75,11 @@ func (c *credential) admit(s *ipc.Server, now time.Time) error {
 		refusal.Hint = "set provideClusterInfo: true in the kubeconfig, or: cwagent servers " + c.name + " --no-cluster-info"
 	} else {
 		canonical, err := Canonical(*s)
-		if err != nil {
+		if e, ok := err.(*ipc.Error); ok {
+			shown := *s
+			shown.URL = quote(s.URL)
+			refusal.Server, refusal.Hint = &shown, e.Hint
+			c.refusal.Store(refusal)
 			return err
 		}
 		if c.bound(canonical) {
@@ -103,20 +111,38 @@ func (c *credential) boundURL(url string) bool {
 const consolePage = "https://console.coreweave.com/tokens"
 
 // usable returns how long an answer given now may be kept, or why there is none.
-func (c *credential) usable(now time.Time) (time.Time, error) {
-	renew := "make a new token at " + consolePage + ", then: cwagent add " + c.name + " --replace"
+func (a *Agent) usable(c *credential, now time.Time) (time.Time, error) {
+	state, reason := a.judge(c, now)
+	e := &ipc.Error{
+		What: "credential " + quote(c.name) + ": " + reason,
+		Hint: "make a new token at " + consolePage + ", then: cwagent add " + c.name + " --replace",
+	}
+	switch state {
+	case ipc.StateEmpty:
+		e.Code = ipc.CodeEmpty
+	case ipc.StateLocked:
+		e.Code, e.Hint = ipc.CodeLocked, "unlock it, and try again; cwagent status shows the store"
+	case ipc.StateRefused:
+		e.Code, e.Hint = ipc.CodeRefused, e.Hint+"; cwagent verify "+c.name+" asks again"
+	case ipc.StateExpired:
+		e.Code = ipc.CodeExpired
+	default:
+		end, _ := timestamp(now, c.token)
+		return end, nil
+	}
+	return time.Time{}, e
+}
+
+// judge returns the state of a credential and the reason, for a person.
+func (a *Agent) judge(c *credential, now time.Time) (ipc.State, string) {
 	if c.token.secret.Empty() {
-		return time.Time{}, &ipc.Error{Code: ipc.CodeEmpty, What: "credential " + quote(c.name) + ": there is no token", Hint: renew}
+		return a.unusable(c)
 	}
-	end, ok := timestamp(now, c.token)
-	if !ok {
-		return end, &ipc.Error{
-			Code: ipc.CodeExpired,
-			What: "credential " + quote(c.name) + ": the token expired at " + instant(c.token.expires),
-			Hint: renew,
-		}
+	state, reason := judge(now, c.token)
+	if state != ipc.StateExpired && c.token.refused != "" {
+		return ipc.StateRefused, "the server refuses its token: " + c.token.refused
 	}
-	return end, nil
+	return state, reason
 }
 
 // Token implements ipc.Agent.
@@ -125,7 +151,10 @@ func (a *Agent) Token(ctx context.Context, r ipc.TokenRequest) (ipc.Secret, erro
 	if err != nil {
 		return ipc.Secret{}, err
 	}
-	if _, err := c.usable(a.Now()); err != nil {
+	if c.inStore() {
+		c = a.await(ctx, c)
+	}
+	if _, err := a.usable(c, a.Now()); err != nil {
 		return ipc.Secret{}, err
 	}
 	p, _ := peer.FromContext(ctx)

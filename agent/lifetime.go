@@ -44,7 +44,7 @@ func timestamp(now time.Time, t token) (end time.Time, ok bool) {
 	}
 	end = now.Add(refresh)
 	if t.expiry == ipc.ExpiryKnown {
-		early := t.expires.Add(-min(skew, lifetime(t)/4))
+		early := t.expires.Add(-margin(t))
 		if early.Before(end) {
 			end = early
 		}
@@ -57,6 +57,15 @@ func timestamp(now time.Time, t token) (end time.Time, ok bool) {
 		return end.Truncate(time.Minute), true
 	}
 	return end.Truncate(time.Second), true
+}
+
+// margin is by how much an answer ends before its token. A clock that was set
+// back after the token came makes its lifetime nonsense: then it is the most.
+func margin(t token) time.Duration {
+	if l := lifetime(t); l > 0 {
+		return min(skew, l/4)
+	}
+	return skew
 }
 
 // expired reports whether the token must not be given out any more.
@@ -84,11 +93,11 @@ func judge(now time.Time, t token) (ipc.State, string) {
 	case t.secret.Empty():
 		return ipc.StateEmpty, "there is no token"
 	case expired(now, t):
-		return ipc.StateExpired, "expired at " + instant(t.expires)
+		return ipc.StateExpired, "the token expired at " + instant(t.expires)
 	case t.expiry == ipc.ExpiryKnown && t.expires.Sub(now) <= warning(lifetime(t)):
-		return ipc.StateDue, "expires at " + instant(t.expires)
+		return ipc.StateDue, "the token expires at " + instant(t.expires)
 	case now.Sub(born(t)) > maxAge:
-		return ipc.StateDue, "made more than 90 days ago"
+		return ipc.StateDue, "the token was made more than 90 days ago"
 	}
 	return ipc.StateValid, ""
 }

@@ -12,13 +12,13 @@ import (
 // Status implements ipc.Agent.
 func (a *Agent) Status(_ context.Context, r ipc.StatusRequest) (ipc.Status, error) {
 	now := a.Now()
-	s := ipc.Status{Agent: a.info(), Store: a.Store.Info(), Credentials: []ipc.Credential{}}
+	s := ipc.Status{Agent: a.info(), Store: a.storeInfo(), Credentials: []ipc.Credential{}}
 	if r.Name != "" {
 		c, err := a.lookup(r.Name)
 		if err != nil {
 			return ipc.Status{}, err
 		}
-		s.Credentials = append(s.Credentials, c.status(now))
+		s.Credentials = append(s.Credentials, a.describe(c, now))
 		return s, nil
 	}
 	a.mu.RLock()
@@ -29,14 +29,23 @@ func (a *Agent) Status(_ context.Context, r ipc.StatusRequest) (ipc.Status, erro
 	a.mu.RUnlock()
 	slices.SortFunc(creds, func(x, y *credential) int { return strings.Compare(x.name, y.name) })
 	for _, c := range creds {
-		s.Credentials = append(s.Credentials, c.status(now))
+		s.Credentials = append(s.Credentials, a.describe(c, now))
 	}
 	return s, nil
 }
 
-// status describes a credential, without its secret.
-func (c *credential) status(now time.Time) ipc.Credential {
-	state, reason := judge(now, c.token)
+// storeInfo describes the store and what is wrong with it.
+func (a *Agent) storeInfo() ipc.StoreInfo {
+	info := a.Store.Info()
+	if t := a.trouble.Load(); t != nil {
+		info.Trouble = "since " + t.since.Local().Format(time.TimeOnly) + ": " + t.err.Error()
+	}
+	return info
+}
+
+// describe says how a credential is, without its secret.
+func (a *Agent) describe(c *credential, now time.Time) ipc.Credential {
+	state, reason := a.judge(c, now)
 	servers := c.servers
 	if servers == nil {
 		servers = []ipc.Server{}
@@ -45,6 +54,7 @@ func (c *credential) status(now time.Time) ipc.Credential {
 		Name: c.name, ID: c.token.id, State: state, Reason: reason,
 		Expiry: c.token.expiry, Expires: known(c.token.expires), Created: known(c.token.created),
 		Added: c.token.added, Saved: c.saved, Servers: servers,
+		Identity: c.token.identity, Verified: known(c.token.verified),
 		NoClusterInfo: c.noClusterInfo, Refusal: c.refusal.Load(),
 	}
 }

@@ -20,11 +20,14 @@ var _ agent.Store = (*Memory)(nil)
 
 // Info implements agent.Store.
 func (*Memory) Info() ipc.StoreInfo {
-	return ipc.StoreInfo{Kind: "memory", Why: "the only store so far: tokens are gone when the agent ends"}
+	return ipc.StoreInfo{Kind: "memory", Why: "set in the config: tokens are gone when the agent ends"}
 }
 
 // Durable implements agent.Store.
 func (*Memory) Durable() bool { return false }
+
+// Plaintext implements agent.Store.
+func (*Memory) Plaintext(context.Context) bool { return false }
 
 // Get implements agent.Store.
 func (m *Memory) Get(_ context.Context, key string) (ipc.Secret, error) {

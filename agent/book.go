@@ -1,0 +1,57 @@
+package agent
+
+import (
+	"time"
+
+	"github.com/cwagent/cwagent/ipc"
+)
+
+// Ledger keeps the Book between two runs of the agent. Its body is
+// agent/ledger.
+type Ledger interface {
+	// Load returns the book, an empty one where there is none yet.
+	Load() (Book, error)
+
+	// Save replaces the book, whole or not at all.
+	Save(Book) error
+}
+
+// Book is everything about credentials that outlives the agent, and no secret.
+type Book struct {
+	// Store is the kind of store that was taken for the first token. It is
+	// decided once: a store that is absent later is absent, never replaced.
+	Store string `json:"store,omitempty"`
+
+	Credentials []Record `json:"credentials"`
+
+	// Orphans are keys of the store that no credential uses: a token that was
+	// about to be added, or one that has been replaced. They are written down
+	// before the store is touched and deleted at the next start.
+	Orphans []string `json:"orphans,omitempty"`
+
+	// CAs holds the certificate authorities of bound servers, PEM by their
+	// SHA-256 in hex, so that the agent can ask those servers itself.
+	CAs map[string][]byte `json:"certificateAuthorities,omitempty"`
+}
+
+// Record is what is known about one credential.
+type Record struct {
+	Name          string       `json:"name"`
+	Servers       []ipc.Server `json:"servers"`
+	NoClusterInfo bool         `json:"noClusterInfo,omitempty"` // also for callers that name no server
+	Ephemeral     bool         `json:"ephemeral,omitempty"`     // memory only, on purpose
+	Token         Token        `json:"token"`
+}
+
+// Token is what is known about one bearer secret.
+type Token struct {
+	Key      string       `json:"key,omitempty"` // its name in the store; empty: memory only
+	ID       string       `json:"id,omitempty"`  // public id, cwtoken-<hash>
+	Added    time.Time    `json:"added"`
+	Created  *time.Time   `json:"created,omitempty"`
+	Expiry   ipc.Expiry   `json:"expiry"`
+	Expires  *time.Time   `json:"expires,omitempty"` // only where expiry is known
+	Identity ipc.Identity `json:"identity"`
+	Verified *time.Time   `json:"verified,omitempty"` // when it was last found alive
+	Refused  string       `json:"refused,omitempty"`  // why, if it was last found rejected
+}

@@ -1,0 +1,182 @@
+// Package config reads config.yaml, which belongs to the person: the program
+// never writes it. It also knows where that file and the state folder are.
+//
+// The file is strict. An unknown key, a wrong type or a value that makes no
+// sense is an error that names the line, so that a misspelt key never means
+// that a setting is silently not in force. Errors quote keys, never values: a
+// value in the wrong place may be a token.
+//
+// A file that is missing or empty is all defaults. Relative paths in it are
+// relative to its folder, and "~" is the home folder.
+package config
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/cwagent/cwagent/ipc"
+)
+
+// Config is what the file says, defaults filled in.
+type Config struct {
+	Store       Store
+	CoreWeave   CoreWeave
+	WarnBefore  []time.Duration // before an expiry, longest first; empty where the file says []
+	Credentials []Credential    // in the order of the file, names unique
+}
+
+// Store names where tokens rest.
+type Store string
+
+const (
+	StoreAuto    Store = "auto"    // the agent finds out once, when the first token comes
+	StoreKeyring Store = "keyring" // the system's, or nothing
+	StoreMemory  Store = "memory"  // gone when the agent ends
+)
+
+var stores = []Store{StoreAuto, StoreKeyring, StoreMemory}
+
+// CoreWeave says how CoreWeave's API is reached.
+type CoreWeave struct {
+	Endpoint string // https://HOST[:PORT], without a slash at its end
+	CAFile   string // absolute; who signs its certificate; empty: the system's roots
+}
+
+// A Credential overrides what the agent has learnt about the one of that name.
+type Credential struct {
+	Name    string
+	MaxAge  Age
+	Servers []string // canonical URLs
+}
+
+// An Age is how old a token may become. The zero Age is not set.
+type Age struct {
+	Limit time.Duration
+	Never bool // no limit, said in so many words
+}
+
+// Default is what holds without a file.
+func Default() Config {
+	const day = 24 * time.Hour
+	return Config{
+		Store:      StoreAuto,
+		CoreWeave:  CoreWeave{Endpoint: "https://api.coreweave.com"},
+		WarnBefore: []time.Duration{14 * day, 3 * day, day, time.Hour},
+	}
+}
+
+// maxSize is the most bytes that the file may have: it is written by hand.
+const maxSize = 1 << 20
+
+// Load reads the file at path. Its errors are *ipc.Error.
+func Load(path string) (Config, error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return Default(), nil
+	case err == nil && !info.Mode().IsRegular():
+		err = errors.New("not a regular file")
+	case err == nil && info.Size() > maxSize:
+		err = errors.New("larger than 1 MiB")
+	}
+	var text []byte
+	if err == nil {
+		text, err = os.ReadFile(path)
+	}
+	if pe := (*fs.PathError)(nil); errors.As(err, &pe) {
+		err = pe.Err
+	}
+	if err != nil {
+		return Config{}, &ipc.Error{
+			Code: ipc.CodeInvalid, What: "config " + path + ": " + err.Error(),
+			Hint: "CWAGENT_CONFIG names another file",
+		}
+	}
+	return parse(path, text)
+}
+
+// parse reads text, which stands at path.
+func parse(path string, text []byte) (Config, error) {
+	var f file
+	err := decode(text, &f)
+	c := Default()
+	if err == nil {
+		err = f.fill(&c, filepath.Dir(path))
+	}
+	if p := (*problem)(nil); errors.As(err, &p) {
+		what := "config " + path + ": "
+		if p.line > 0 {
+			what += "line " + strconv.Itoa(p.line) + ": "
+		}
+		return Config{}, &ipc.Error{Code: ipc.CodeInvalid, What: what + p.why, Hint: p.hint}
+	}
+	if err != nil {
+		return Config{}, err
+	}
+	return c, nil
+}
+
+// decode reads the one document of text, strictly.
+func decode(text []byte, f *file) error {
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	d.KnownFields(true)
+	switch err := d.Decode(f); {
+	case errors.Is(err, io.EOF):
+		return nil // empty, or nothing but comments
+	case err != nil:
+		return translate(err)
+	}
+	f.lines = entryLines(text)
+	var second yaml.Node
+	if err := d.Decode(&second); !errors.Is(err, io.EOF) {
+		return &problem{second.Line, "more follows after the first document", "remove the line --- and what follows"}
+	}
+	return nil
+}
+
+// entryLines returns where the entries of "credentials" begin: an empty one has
+// no value that would know.
+func entryLines(text []byte) []int {
+	var top struct {
+		Credentials []yaml.Node `yaml:"credentials"`
+	}
+	_ = yaml.Unmarshal(text, &top) // it has been decoded before
+	var lines []int
+	for _, n := range top.Credentials {
+		if n.ShortTag() != "!!null" { // yaml.v3 leaves those out of a list of structs
+			lines = append(lines, n.Line)
+		}
+	}
+	return lines
+}
+
+// fill puts what the file says over the defaults in c.
+func (f *file) fill(c *Config, dir string) error {
+	if f.Store.given() {
+		c.Store = Store(f.Store.text)
+		if !slices.Contains(stores, c.Store) {
+			return f.Store.problem("store: there is no such store", "auto, keyring or memory")
+		}
+	}
+	err := f.CoreWeave.fill(&c.CoreWeave, dir)
+	if err == nil && f.WarnBefore != nil {
+		c.WarnBefore, err = durations(f.WarnBefore)
+	}
+	seen := map[string]int{}
+	for i := 0; i < len(f.Credentials) && err == nil; i++ {
+		var made Credential
+		if made, err = f.Credentials[i].credential(f.lines[i], seen); err == nil {
+			c.Credentials = append(c.Credentials, made)
+		}
+	}
+	return err
+}

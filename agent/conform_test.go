@@ -1,0 +1,24 @@
+package agent_test
+
+import (
+	"io"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/cwagent/cwagent/agent"
+	"github.com/cwagent/cwagent/agent/render"
+	"github.com/cwagent/cwagent/agent/store"
+	"github.com/cwagent/cwagent/ipc"
+	"github.com/cwagent/cwagent/ipc/ipctest"
+)
+
+func TestConform(t *testing.T) {
+	t.Parallel()
+	ipctest.Conform(t, func(*testing.T) ipc.Agent {
+		return agent.New(agent.Config{
+			Store: &store.Memory{}, Ledger: &notebook{}, Verifier: &oracle{}, Codec: render.Codec{}, Now: time.Now,
+			Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Version: "test", Socket: "/run/test.sock",
+		})
+	})
+}

@@ -1,0 +1,188 @@
+package coreweave
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strconv"
+	"sync/atomic"
+	"time"
+	"unicode"
+
+	"k8s.io/client-go/rest"
+)
+
+const (
+	maxBody   = 64 << 10 // bytes of an answer; whoami's has about 300
+	maxError  = 8 << 10  // bytes of the body of an error
+	maxHeader = 64 << 10 // bytes of headers; net/http would take 10 MB
+)
+
+type proxyFunc = func(*http.Request) (*url.URL, error)
+
+// A target is how to reach a server.
+type target struct {
+	ca         []byte // nil: the system's roots
+	serverName string
+	insecure   bool
+	proxy      proxyFunc
+}
+
+// A reply is what has arrived.
+type reply struct {
+	status int
+	mime   string
+	body   []byte
+	cut    bool // there was more than is read
+	at     time.Time
+	skew   time.Duration
+}
+
+// do puts one question. What it says in an error is safe to show.
+func (c *inquiry) do(ctx context.Context, to target, method, url string, body []byte) (reply, error) {
+	transport, err := c.transport(to)
+	if err != nil {
+		return reply{}, err
+	}
+	var sent atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }})
+	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
+	if err != nil {
+		return reply{}, errors.New("its address is not a URL")
+	}
+	req.Header.Set("Accept", "application/json")
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	client := http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	start := c.Now()
+	resp, err := client.Do(req)
+	if err != nil {
+		return reply{}, errors.New(phrase(err, sent.Load()))
+	}
+	defer resp.Body.Close()
+	r := reply{status: resp.StatusCode, at: c.Now()}
+	r.mime, _, _ = mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	r.skew = skew(resp.Header, start, r.at)
+	limit := maxBody
+	if r.status >= 300 {
+		limit = maxError
+	}
+	r.body, err = io.ReadAll(io.LimitReader(resp.Body, int64(limit)+1))
+	if err != nil {
+		return reply{}, errors.New(phrase(err, true))
+	}
+	if r.cut = len(r.body) > limit; r.cut {
+		r.body = r.body[:limit]
+	}
+	return r, nil
+}
+
+// transport returns what client-go would use, for one question.
+func (c *inquiry) transport(to target) (http.RoundTripper, error) {
+	rt, err := rest.TransportFor(&rest.Config{
+		BearerToken: c.request.Token.Reveal(),
+		UserAgent:   c.UserAgent,
+		TLSClientConfig: rest.TLSClientConfig{
+			CAData: to.ca, ServerName: to.serverName, Insecure: to.insecure,
+			// HTTP/2 has goroutines and pings that outlive the question.
+			NextProtos: []string{"http/1.1"},
+		},
+		// Not compressed: the caps are for what is read, and that stays small then.
+		DisableCompression: true,
+		// With a proxy function client-go keeps no transport: this one is ours.
+		Proxy: quietly(to.proxy),
+		WrapTransport: func(rt http.RoundTripper) http.RoundTripper {
+			if t, ok := rt.(*http.Transport); ok {
+				t.DisableKeepAlives = true
+				t.MaxResponseHeaderBytes = maxHeader
+			}
+			return rt
+		},
+	})
+	if err != nil {
+		return nil, errors.New("its TLS settings: " + err.Error())
+	}
+	return rt, nil
+}
+
+// quietly keeps the proxy's URL out of errors: it may hold a password.
+func quietly(proxy proxyFunc) proxyFunc {
+	return func(r *http.Request) (*url.URL, error) {
+		u, err := proxy(r)
+		if err != nil {
+			err = errors.New("the proxy of the environment is not a URL")
+		}
+		return u, err
+	}
+}
+
+// phrase says why there is no reply. Until the token is sent the other side
+// knows nothing, and the error is told as it is. Later it may quote what the
+// server sent, which may be the token or a part of it.
+func phrase(err error, sent bool) string {
+	var op *net.OpError
+	switch {
+	case errors.Is(err, context.Canceled):
+		return "the question was withdrawn"
+	case isTimeout(err):
+		return "no answer in time"
+	case errors.As(err, &op): // made by this system, with addresses and numbers
+		return op.Error()
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+		return "the connection ended before the answer did"
+	case sent:
+		return "the answer is not HTTP"
+	}
+	if ue := (*url.Error)(nil); errors.As(err, &ue) {
+		err = ue.Err
+	}
+	return err.Error()
+}
+
+func isTimeout(err error) bool {
+	var ne net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &ne) && ne.Timeout()
+}
+
+// html reports whether the reply is a web page. Neither JSON nor a plain
+// sentence begins with "<".
+func (r reply) html() bool {
+	if r.mime == "text/html" || r.mime == "application/xhtml+xml" {
+		return true
+	}
+	text := bytes.TrimLeftFunc(bytes.TrimPrefix(r.body, []byte("\xef\xbb\xbf")), unicode.IsSpace)
+	return bytes.HasPrefix(text, []byte("<"))
+}
+
+// code names the status in numbers: the words after it are the server's.
+func (r reply) code() string {
+	s := strconv.Itoa(r.status)
+	if r.status >= 300 && r.status < 400 {
+		s += " (a redirect, not followed)"
+	}
+	return s
+}
+
+// skew is by how much the clock of the server is ahead of ours, in whole
+// seconds: the Date header has no more, and cuts off, so that the true time is on
+// average half a second later. What has Age comes out of a cache.
+func skew(h http.Header, start, end time.Time) time.Duration {
+	date, err := http.ParseTime(h.Get("Date"))
+	if err != nil || h.Get("Age") != "" {
+		return 0
+	}
+	middle := start.Add(end.Sub(start) / 2)
+	return date.Add(time.Second / 2).Sub(middle).Truncate(time.Second)
+}
+
+func printable(r rune) bool { return r != unicode.ReplacementChar && unicode.IsPrint(r) }

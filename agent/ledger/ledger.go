@@ -1,0 +1,78 @@
+// Package ledger keeps the agent's book in a file of the state folder:
+// credentials.json, mode 0600, replaced whole or not at all. It holds no secret.
+//
+// The file carries a version. An agent refuses a newer one without touching it,
+// and reads every older one.
+package ledger
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/cwagent/cwagent/agent"
+	"github.com/cwagent/cwagent/agent/atomicfile"
+	"github.com/cwagent/cwagent/ipc"
+)
+
+// version of the file's form. 1: the first.
+const version = 1
+
+// File is a ledger in a folder, which is made with mode 0700 when first written.
+type File struct{ Dir string }
+
+var _ agent.Ledger = File{}
+
+// form is what the file holds.
+type form struct {
+	Version int `json:"version"`
+	agent.Book
+}
+
+func (f File) path() string { return filepath.Join(f.Dir, "credentials.json") }
+
+// Load implements agent.Ledger.
+func (f File) Load() (agent.Book, error) {
+	b, err := os.ReadFile(f.path())
+	if errors.Is(err, fs.ErrNotExist) {
+		return agent.Book{}, nil
+	}
+	if err != nil {
+		return agent.Book{}, fmt.Errorf("read state: %w", err)
+	}
+	var in form
+	err = json.Unmarshal(b, &in)
+	switch {
+	case in.Version > version:
+		return agent.Book{}, &ipc.Error{
+			Code: ipc.CodeInvalid,
+			What: fmt.Sprintf("state %s: it was written by a newer cwagent (form %d, this one knows %d)", f.path(), in.Version, version),
+			Hint: "run the newer cwagent; the file was not touched",
+		}
+	case err != nil || in.Version < 1:
+		return agent.Book{}, &ipc.Error{
+			Code: ipc.CodeInvalid,
+			What: "state " + f.path() + ": it cannot be read",
+			Hint: "restore it from a backup, or move it away and import again; the file was not touched",
+		}
+	}
+	return in.Book, nil
+}
+
+// Save implements agent.Ledger.
+func (f File) Save(b agent.Book) error {
+	if err := os.MkdirAll(f.Dir, 0o700); err != nil {
+		return fmt.Errorf("make state folder: %w", err)
+	}
+	text, err := json.MarshalIndent(form{version, b}, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode state: %w", err)
+	}
+	if err := atomicfile.Write(f.path(), append(text, '\n'), atomicfile.Options{Mode: 0o600}); err != nil {
+		return fmt.Errorf("write state: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,88 @@
+package ledger
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cwagent/cwagent/agent"
+	"github.com/cwagent/cwagent/ipc"
+)
+
+func TestRoundTrip(t *testing.T) {
+	t.Parallel()
+	f := File{filepath.Join(t.TempDir(), "a", "state")}
+	if b, err := f.Load(); err != nil || len(b.Credentials) != 0 {
+		t.Fatalf("Load of nothing = %v, %v", b, err)
+	}
+	at := time.Date(2026, 11, 24, 1, 2, 3, 0, time.UTC)
+	want := agent.Book{
+		Store: "keyring",
+		Credentials: []agent.Record{{
+			Name: "prod", Servers: []ipc.Server{{URL: "https://a.example.com:443", CASHA256: "ab"}},
+			Token: agent.Token{Key: "k", ID: "cwtoken-1", Added: at, Expiry: ipc.ExpiryKnown, Expires: &at, Verified: &at,
+				Identity: ipc.Identity{OrgUID: "o", UID: "u"}},
+		}},
+		Orphans: []string{"old"},
+		CAs:     map[string][]byte{"ab": []byte("pem")},
+	}
+	if err := f.Save(want); err != nil {
+		t.Fatal(err)
+	}
+	got, err := f.Load()
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("Load = %+v, %v\nwant %+v", got, err, want)
+	}
+	for path, mode := range map[string]os.FileMode{f.Dir: 0o700, f.path(): 0o600} {
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != mode {
+			t.Errorf("%s: mode %v, %v, want %v", path, info.Mode().Perm(), err, mode)
+		}
+	}
+}
+
+// TestVersions reads one sample of each form that was ever written, and refuses
+// what it cannot read without touching it.
+func TestVersions(t *testing.T) {
+	t.Parallel()
+	samples, err := filepath.Glob("testdata/v*.json")
+	if err != nil || len(samples) != version {
+		t.Fatalf("%d samples for %d forms: %v", len(samples), version, err)
+	}
+	for _, s := range samples {
+		b, err := load(t, s)
+		if err != nil || len(b.Credentials) != 2 || b.Credentials[0].Name != "dev" {
+			t.Errorf("%s: %+v, %v", s, b, err)
+		}
+	}
+	for sample, want := range map[string]string{
+		"testdata/newer.json":  "written by a newer cwagent (form 1000",
+		"testdata/broken.json": "it cannot be read",
+		"testdata/other.json":  "it cannot be read",
+	} {
+		if _, err := load(t, sample); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", sample, err, want)
+		}
+	}
+}
+
+// load copies a sample into a state folder, loads it and makes sure that the
+// file is as it was.
+func load(t *testing.T, sample string) (agent.Book, error) {
+	t.Helper()
+	before, err := os.ReadFile(sample)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := File{t.TempDir()}
+	if err := os.WriteFile(f.path(), before, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b, lerr := f.Load()
+	if after, _ := os.ReadFile(f.path()); string(after) != string(before) {
+		t.Errorf("%s was changed by loading it", sample)
+	}
+	return b, lerr
+}

@@ -1,0 +1,99 @@
+package agent
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cwagent/cwagent/ipc"
+)
+
+// record is what the ledger keeps of a credential.
+func (c *credential) record() Record {
+	t := c.token
+	r := Record{
+		Name: c.name, Servers: c.servers, NoClusterInfo: c.noClusterInfo, Ephemeral: c.ephemeral,
+		Token: Token{
+			ID: t.id, Added: t.added, Created: known(t.created), Expiry: t.expiry, Expires: known(t.expires),
+			Identity: t.identity, Verified: known(t.verified), Refused: t.refused,
+		},
+	}
+	if c.saved {
+		r.Token.Key = t.key
+	}
+	return r
+}
+
+// fromRecord makes a credential of what the ledger kept; its secret, if there
+// is one, is still in the store.
+func fromRecord(r Record) *credential {
+	t := r.Token
+	return &credential{
+		name: r.Name, servers: r.Servers, noClusterInfo: r.NoClusterInfo, ephemeral: r.Ephemeral,
+		saved: t.Key != "",
+		token: token{
+			key: t.Key, id: t.ID, added: t.Added, created: instantOf(t.Created), expiry: t.Expiry, expires: instantOf(t.Expires),
+			identity: t.Identity, verified: instantOf(t.Verified), refused: t.Refused,
+		},
+	}
+}
+
+func instantOf(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return *t
+}
+
+// page returns the book as it will be with next in the place of its name, and
+// without the credential called gone. The caller is the one who may change.
+func (a *Agent) page(next *credential, gone string) Book {
+	b := a.book
+	b.Orphans = slices.Clone(b.Orphans)
+	b.Credentials = []Record{}
+	a.mu.RLock()
+	for name, c := range a.creds {
+		if name != gone && (next == nil || name != next.name) {
+			b.Credentials = append(b.Credentials, c.record())
+		}
+	}
+	a.mu.RUnlock()
+	if next != nil {
+		b.Credentials = append(b.Credentials, next.record())
+	}
+	slices.SortFunc(b.Credentials, func(x, y Record) int { return strings.Compare(x.Name, y.Name) })
+	return b
+}
+
+// write makes b the book. The caller is the one who may change.
+func (a *Agent) write(b Book) error {
+	if err := a.Ledger.Save(b); err != nil {
+		return &ipc.Error{Code: ipc.CodeStore, What: err.Error(), Hint: "nothing was changed; look at the disk and the state folder"}
+	}
+	a.book = b
+	return nil
+}
+
+// prune drops the certificate authorities that no binding names any more.
+func (b *Book) prune() {
+	used := map[string][]byte{}
+	for _, r := range b.Credentials {
+		for _, s := range r.Servers {
+			if pem, ok := b.CAs[s.CASHA256]; ok {
+				used[s.CASHA256] = pem
+			}
+		}
+	}
+	b.CAs = used
+}
+
+// orphan notes a key that is to leave the store, adopt one that is to stay.
+func (b *Book) orphan(key string) {
+	if key != "" && !slices.Contains(b.Orphans, key) {
+		b.Orphans = append(b.Orphans, key)
+	}
+}
+
+func (b *Book) adopt(key string) {
+	b.Orphans = slices.DeleteFunc(b.Orphans, func(k string) bool { return k == key })
+}

@@ -1,0 +1,30 @@
+package store
+
+import (
+	"errors"
+	"os/exec"
+
+	"github.com/cwagent/cwagent/agent"
+)
+
+// nativeLimit: go-keyring hands one command line of 4,096 bytes to security(1),
+// with the value in base64.
+const nativeLimit = 2900
+
+const nativeIs = "the login keychain of macOS"
+
+// platformAnswer reads the exit code of security(1), the low byte of an
+// OSStatus.
+func platformAnswer(err error) error {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return agent.ErrAbsent // it cannot be run
+	}
+	switch exit.ExitCode() {
+	case 36: // -25308, errSecInteractionNotAllowed: locked, and nobody at the screen, as over ssh
+		return agent.ErrLocked
+	case 37, 50, 53: // -25307 no default keychain, -25294 no such keychain, -25291 not available
+		return agent.ErrAbsent
+	}
+	return agent.ErrRefused // 51, -25293: wrong password; 128: a person said no
+}

@@ -1,0 +1,244 @@
+//go:build !darwin && !windows
+
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"sync/atomic"
+
+	"github.com/godbus/dbus/v5"
+
+	"github.com/cwagent/cwagent/agent"
+)
+
+// secretService is a vault over D-Bus: gnome-keyring, KWallet, KeePassXC.
+//
+// It is not zalando/go-keyring, whose items it shares. That library (v0.2.8)
+// unlocks before each call and waits for the prompt without a limit, so that a
+// keyring locked between our look and its call would hang it and open a window;
+// it has no ctx, takes "login" before the default collection, and finds the bus
+// by itself: not in XDG_RUNTIME_DIR, but by starting one. Here no prompt can
+// open, as nothing calls Unlock or Prompt.
+//
+// Each call has a connection of its own. It costs a millisecond, and there is
+// nothing to go stale when a bus or a keyring dies and returns.
+type secretService struct {
+	getenv func(string) string
+	nature atomic.Pointer[nature]
+}
+
+// newVault returns the Secret Service of that environment.
+func newVault(getenv func(string) string) vault { return &secretService{getenv: getenv} }
+
+const (
+	secrets     = "org.freedesktop.secrets"
+	secretsPath = dbus.ObjectPath("/org/freedesktop/secrets")
+	noObject    = dbus.ObjectPath("/") // none, and "no prompt is needed"
+
+	serviceIface    = "org.freedesktop.Secret.Service"
+	collectionIface = "org.freedesktop.Secret.Collection"
+	itemIface       = "org.freedesktop.Secret.Item"
+	promptIface     = "org.freedesktop.Secret.Prompt"
+)
+
+// wireSecret is the Secret of the protocol.
+type wireSecret struct {
+	Session     dbus.ObjectPath
+	Parameters  []byte
+	Value       []byte
+	ContentType string
+}
+
+// limit implements vault. gnome-keyring takes 4 MB; the longest token that the
+// agent takes is 128 KiB, and the head of a longer value is not worth its risk.
+func (*secretService) limit() int { return 256 << 10 }
+
+// conversation is one connection, and the collection that it is about.
+type conversation struct {
+	conn       *dbus.Conn
+	provided   string // by which connection, or ""
+	collection dbus.ObjectPath
+	session    dbus.ObjectPath // ends with the connection
+}
+
+func (c *conversation) call(ctx context.Context, p dbus.ObjectPath, method string, args ...any) *dbus.Call {
+	return c.conn.Object(secrets, p).CallWithContext(ctx, method, 0, args...)
+}
+
+// enter implements vault.
+func (v *secretService) enter(ctx context.Context, do func(items) error) error {
+	c, err := v.open(ctx)
+	if err != nil {
+		return answer(err)
+	}
+	defer c.conn.Close()
+	if err := v.learn(ctx, c); err != nil {
+		return answer(err)
+	}
+	var locked bool
+	err = c.call(ctx, c.collection, "org.freedesktop.DBus.Properties.Get", collectionIface, "Locked").Store(&locked)
+	if err != nil {
+		return answer(err)
+	}
+	if locked {
+		return fmt.Errorf("%w: collection %q", agent.ErrLocked, path.Base(string(c.collection)))
+	}
+	// A plain session: who may listen on the bus is the same user, and could ask
+	// for the secret itself.
+	var none dbus.Variant
+	err = c.call(ctx, secretsPath, serviceIface+".OpenSession", "plain", dbus.MakeVariant("")).Store(&none, &c.session)
+	if err != nil {
+		return answer(err)
+	}
+	return do(c)
+}
+
+// open connects to a Secret Service that exists and has a default collection.
+func (v *secretService) open(ctx context.Context) (*conversation, error) {
+	address, err := busAddress(v.getenv)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := dialBus(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	c := &conversation{conn: conn}
+	if c.provided, err = c.provider(ctx); err == nil {
+		c.collection, err = c.defaultCollection(ctx)
+	}
+	if err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// provider returns the connection that is the Secret Service, "" if a call
+// would start it, and an error if there is none.
+func (c *conversation) provider(ctx context.Context) (string, error) {
+	owner, err := c.owner(ctx, secrets)
+	if err != nil || owner != "" {
+		return owner, err
+	}
+	var startable []string
+	err = c.conn.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.ListActivatableNames", 0).Store(&startable)
+	if err == nil && !slices.Contains(startable, secrets) {
+		err = fmt.Errorf("%w: nobody provides %s on the session bus", agent.ErrAbsent, secrets)
+	}
+	return "", err
+}
+
+// owner returns the connection that has a name, or "".
+func (c *conversation) owner(ctx context.Context, name string) (owner string, err error) {
+	err = c.conn.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.GetNameOwner", 0, name).Store(&owner)
+	if e, ok := errors.AsType[dbus.Error](err); ok && e.Name == "org.freedesktop.DBus.Error.NameHasNoOwner" {
+		return "", nil
+	}
+	return owner, err
+}
+
+// defaultCollection finds where new items go. Where there is none, which is so
+// in a home that never saw a desktop and in KeePassXC with its database closed,
+// none is made, as that would open a prompt; and nothing is "not found" there.
+func (c *conversation) defaultCollection(ctx context.Context) (p dbus.ObjectPath, err error) {
+	if err := c.call(ctx, secretsPath, serviceIface+".ReadAlias", "default").Store(&p); err != nil {
+		return "", err
+	}
+	if p == noObject {
+		return "", fmt.Errorf("%w: the keyring has no default collection", agent.ErrAbsent)
+	}
+	if path.Base(string(p)) == "session" {
+		return "", fmt.Errorf("%w: the keyring's default collection lives in memory only", agent.ErrAbsent)
+	}
+	return p, nil
+}
+
+// find returns the items of that name, those of the default collection first.
+// It looks into the others too: a person may have changed the default since.
+func (c *conversation) find(ctx context.Context, name string) ([]dbus.ObjectPath, error) {
+	var found, locked []dbus.ObjectPath
+	err := c.call(ctx, secretsPath, serviceIface+".SearchItems", attributes(name)).Store(&found, &locked)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 && len(locked) == 0 {
+		return nil, agent.ErrNotFound
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("%w: the item is in collection %q", agent.ErrLocked, path.Base(path.Dir(string(locked[0]))))
+	}
+	elsewhere := func(item dbus.ObjectPath) int {
+		if path.Dir(string(item)) == string(c.collection) {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(found, func(a, b dbus.ObjectPath) int { return elsewhere(a) - elsewhere(b) })
+	return found, nil
+}
+
+// attributes are those of zalando/go-keyring: secret-tool lookup service
+// cwagent username NAME finds the item as well.
+func attributes(name string) map[string]string {
+	return map[string]string{"service": keyringService, "username": name}
+}
+
+// read implements items.
+func (c *conversation) read(ctx context.Context, name string) (string, error) {
+	found, err := c.find(ctx, name)
+	if err != nil {
+		return "", answer(err)
+	}
+	var s wireSecret
+	if err := c.call(ctx, found[0], itemIface+".GetSecret", c.session).Store(&s); err != nil {
+		return "", answer(err)
+	}
+	return string(s.Value), nil
+}
+
+// write implements items.
+func (c *conversation) write(ctx context.Context, name, value string) error {
+	properties := map[string]dbus.Variant{
+		itemIface + ".Label":      dbus.MakeVariant(fmt.Sprintf("Password for '%s' on '%s'", name, keyringService)),
+		itemIface + ".Attributes": dbus.MakeVariant(attributes(name)),
+	}
+	s := wireSecret{c.session, []byte{}, []byte(value), "text/plain; charset=utf8"}
+	var item, prompt dbus.ObjectPath
+	err := c.call(ctx, c.collection, collectionIface+".CreateItem", properties, s, true).Store(&item, &prompt)
+	if err != nil {
+		return answer(err)
+	}
+	return c.decline(ctx, prompt)
+}
+
+// remove implements items.
+func (c *conversation) remove(ctx context.Context, name string) error {
+	found, err := c.find(ctx, name)
+	if err != nil {
+		return answer(err)
+	}
+	for _, item := range found {
+		var prompt dbus.ObjectPath
+		if err := c.call(ctx, item, itemIface+".Delete").Store(&prompt); err != nil {
+			return answer(err)
+		}
+		if err := c.decline(ctx, prompt); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// decline turns a wish to ask a person into a refusal.
+func (c *conversation) decline(ctx context.Context, prompt dbus.ObjectPath) error {
+	if prompt == noObject {
+		return nil
+	}
+	_ = c.call(ctx, prompt, promptIface+".Dismiss").Err // else the keyring keeps the prompt until we hang up
+	return fmt.Errorf("%w: it wants to ask a person first", agent.ErrRefused)
+}
