@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bufio"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -27,13 +25,13 @@ the command line, where other programs could read it.
 
 With --replace the token takes the place of the one that NAME has: the very next
 kubectl uses it. The servers that NAME is bound to stay.`,
-		Example: `  cwagent add prod --ephemeral --expires 30d --server https://cw7f2e-ac58c12a.k8s.us-east-04a.coreweave.com
+		Example: `  cwagent add prod --expires 30d --server https://cw7f2e-ac58c12a.k8s.us-east-04a.coreweave.com
   op read op://team/cks/token | cwagent add prod --replace --expires 8h`,
 		Args:              oneName,
 		ValidArgsFunction: c.completeNames,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			r.Name = args[0]
-			if r.Servers, err = tls.servers(urls); err != nil {
+			if r.Servers, r.CAs, err = tls.servers(urls); err != nil {
 				return err
 			}
 			now := c.now()
@@ -62,6 +60,9 @@ kubectl uses it. The servers that NAME is bound to stay.`,
 	f.BoolVar(&r.NoClusterInfo, "no-cluster-info", false, "also answer callers that do not say for which server")
 	f.BoolVar(&r.Ephemeral, "ephemeral", false, "keep the token in the agent's memory only")
 	f.BoolVar(&r.Replace, "replace", false, "replace the token that NAME has")
+	f.BoolVar(&r.NoVerify, "no-verify", false, "take the token without asking whether it is alive")
+	f.BoolVar(&r.AllowIdentityChange, "allow-identity-change", false, "with --replace: the new token may belong to somebody else")
+	f.BoolVar(&r.AllowPlaintext, "allow-plaintext-keyring", false, "accept a keyring without a password: the token lies on disk in clear")
 	return cmd
 }
 
@@ -87,6 +88,9 @@ func (c *cli) readToken() (ipc.Secret, error) {
 func (c *cli) printAdded(r ipc.AddReply) {
 	cred := r.Credential
 	fmt.Fprintf(c.out, "%s credential %s: %s\n", r.Outcome, cred.Name, expiryWords(cred.Expiry, cred.Expires))
+	if who := identityWords(cred.Identity); who != "" {
+		fmt.Fprintf(c.out, "it belongs to %s\n", who)
+	}
 	if r.SameAs != "" {
 		fmt.Fprintf(c.err, "note: credential %s holds the same token\n", r.SameAs)
 	}
@@ -96,22 +100,4 @@ func (c *cli) printAdded(r ipc.AddReply) {
 	if !cred.Saved {
 		fmt.Fprintln(c.err, "note: it is in the agent's memory only, and gone when the agent ends")
 	}
-}
-
-// ask puts a question to the person and reports whether the answer is yes.
-// Without a terminal there is nobody to ask.
-func (c *cli) ask(question string) (bool, error) {
-	if !terminal(c.in) {
-		return false, fail("--yes answers the question", "%s there is no terminal to answer at", question)
-	}
-	fmt.Fprint(c.err, question+" [y/N] ")
-	line, err := bufio.NewReader(c.in).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return false, err
-	}
-	switch strings.ToLower(strings.TrimSpace(line)) {
-	case "y", "yes":
-		return true, nil
-	}
-	return false, nil
 }

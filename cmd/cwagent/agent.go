@@ -3,10 +3,14 @@ package main
 import (
 	"log/slog"
 	"os"
+	"sync"
 
 	"github.com/spf13/cobra"
 
 	"github.com/cwagent/cwagent/agent"
+	"github.com/cwagent/cwagent/agent/config"
+	"github.com/cwagent/cwagent/agent/coreweave"
+	"github.com/cwagent/cwagent/agent/ledger"
 	"github.com/cwagent/cwagent/agent/render"
 	"github.com/cwagent/cwagent/agent/store"
 	"github.com/cwagent/cwagent/ipc"
@@ -20,25 +24,74 @@ func (c *cli) newAgent() *cobra.Command {
 		Long: `Run the agent in the foreground, until it is interrupted (SIGINT, SIGTERM).
 It then answers what it has been asked and leaves.
 
-It keeps tokens in memory: they are gone when it ends.`,
+Tokens rest in the OS keyring. The agent reads them at its start, those first
+that somebody asks for, and answers from memory.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			log := slog.New(slog.NewTextHandler(c.err, nil))
 			path, err := ipc.SocketPath(c.getenv)
 			if err != nil {
 				return err
 			}
-			log := slog.New(slog.NewTextHandler(c.err, nil))
-			a := agent.New(agent.Config{
-				Store: &store.Memory{}, Codec: render.Codec{}, Now: c.now,
-				Log: log, Version: version, Socket: path,
-			})
+			a, err := c.wire(log, path)
+			if err != nil {
+				return err
+			}
+			// The listener's lock makes this agent the only one that may read
+			// and write the state.
 			l, err := server.Listen(path)
 			if err != nil {
 				return err
 			}
+			if err := a.Restore(); err != nil {
+				l.Close()
+				return err
+			}
 			log.Info("serving", "socket", path, "version", version, "pid", os.Getpid())
+			ctx := cmd.Context()
+			var loading sync.WaitGroup
+			loading.Go(func() { a.Run(ctx) })
+			defer loading.Wait()
 			s := &server.Server{Agent: a, Log: log}
-			return s.Serve(cmd.Context(), l)
+			return s.Serve(ctx, l)
 		},
 	}
+}
+
+// wire makes the agent of its parts.
+func (c *cli) wire(log *slog.Logger, socket string) (*agent.Agent, error) {
+	path, err := config.Path(c.getenv)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := config.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	state, err := config.StateDir(c.getenv)
+	if err != nil {
+		return nil, err
+	}
+	verifier, err := coreweave.New(coreweave.Config{
+		Endpoint: cfg.CoreWeave.Endpoint, CAFile: cfg.CoreWeave.CAFile, UserAgent: "cwagent/" + version, Now: c.now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return agent.New(agent.Config{
+		Store: pickStore(cfg.Store), Ledger: ledger.File{Dir: state}, Codec: render.Codec{}, Verifier: verifier,
+		Now: c.now, Log: log, Version: version, Socket: socket,
+	}), nil
+}
+
+// pickStore returns the store that the config names. "auto" is the keyring: the
+// first token decides, because it is taken only if it can be read back.
+func pickStore(name config.Store) agent.Store {
+	switch name {
+	case config.StoreMemory:
+		return &store.Memory{}
+	case config.StoreKeyring:
+		return store.NewKeyring(store.KeyringConfig{Why: "set in the config"})
+	}
+	return store.NewKeyring(store.KeyringConfig{Why: "auto"})
 }

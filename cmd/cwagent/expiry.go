@@ -14,7 +14,7 @@ import (
 type lifeFlags struct{ expires, created string }
 
 func (l *lifeFlags) register(f *pflag.FlagSet) {
-	f.StringVar(&l.expires, "expires", "unknown", "when the token ends: 8h, 30d, 2026-12-31, an RFC 3339 time, never, unknown")
+	f.StringVar(&l.expires, "expires", "", "when the token ends: 8h, 30d, 2026-12-31, an RFC 3339 time, never, unknown (the default)")
 	f.StringVar(&l.created, "created", "", "when the token was made, where --expires is a duration (a date or an RFC 3339 time)")
 }
 
@@ -31,7 +31,7 @@ func (l *lifeFlags) apply(r *ipc.AddRequest, created, now time.Time) error {
 	}
 	r.Expires = nil
 	switch l.expires {
-	case "unknown":
+	case "", "unknown":
 		r.Expiry = ipc.ExpiryUnknown
 		return nil
 	case "never":

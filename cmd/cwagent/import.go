@@ -6,11 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/cwagent/cwagent/agent/kubeconfig"
 	"github.com/cwagent/cwagent/ipc"
 )
 
@@ -23,6 +22,8 @@ type importFlags struct {
 	dryRun     bool
 	yes        bool
 	ephemeral  bool
+	noVerify   bool
+	plaintext  bool
 	pluginPath string
 	output     string
 }
@@ -39,7 +40,7 @@ so that two downloads do not collide.
 
 Without FILE: the files of KUBECONFIG, else ~/.kube/config. Tokens that do not
 begin with CW-SECRET- are left alone unless asked for with --user or --all.`,
-		Example: `  cwagent import --ephemeral --expires 30d ~/Downloads/CWKubeconfig_cwtoken-3f9a1c7e-prod
+		Example: `  cwagent import --expires 30d ~/Downloads/CWKubeconfig_cwtoken-3f9a1c7e-prod
   cwagent import --dry-run`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.runImport(cmd.Context(), args, fl)
@@ -53,6 +54,8 @@ begin with CW-SECRET- are left alone unless asked for with --user or --all.`,
 	f.BoolVar(&fl.dryRun, "dry-run", false, "show what would be done, change nothing")
 	f.BoolVarP(&fl.yes, "yes", "y", false, "do not ask before a file is rewritten")
 	f.BoolVar(&fl.ephemeral, "ephemeral", false, "keep the tokens in the agent's memory only")
+	f.BoolVar(&fl.noVerify, "no-verify", false, "take the tokens without asking whether they are alive")
+	f.BoolVar(&fl.plaintext, "allow-plaintext-keyring", false, "accept a keyring without a password: tokens lie on disk in clear")
 	f.StringVar(&fl.pluginPath, "plugin-path", "", "absolute path of cwagent-credential to write (default: as PATH gives it)")
 	f.StringVarP(&fl.output, "output", "o", "text", "text or json")
 	return cmd
@@ -118,37 +121,6 @@ func (c *cli) kubeconfigs(args []string) []string {
 	return []string{filepath.Join(c.getenv("HOME"), ".kube", "config")}
 }
 
-// pluginPath returns the absolute path of the plugin that is written into
-// kubeconfigs: the given one, else what PATH gives, else the one beside us.
-// Links are not resolved: they are what survives an upgrade.
-func (c *cli) pluginPath(given string) (string, error) {
-	if given != "" {
-		if !filepath.IsAbs(given) {
-			return "", fail("GUI programs have another PATH and folder than you", "--plugin-path %s: not an absolute path", given)
-		}
-		if !executable(given) {
-			return "", fail("name the installed cwagent-credential", "--plugin-path %s: not an executable file", given)
-		}
-		return filepath.Clean(given), nil
-	}
-	for _, dir := range filepath.SplitList(c.getenv("PATH")) {
-		if p := filepath.Join(dir, kubeconfig.Plugin); filepath.IsAbs(p) && executable(p) {
-			return p, nil
-		}
-	}
-	if self, err := os.Executable(); err == nil {
-		if p := filepath.Join(filepath.Dir(self), kubeconfig.Plugin); executable(p) {
-			return p, nil
-		}
-	}
-	return "", fail("install it into a folder of PATH, or use --plugin-path", "%s: not found in PATH", kubeconfig.Plugin)
-}
-
-func executable(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular() && (info.Mode()&0o111 != 0 || strings.HasSuffix(path, ".exe"))
-}
-
 // apply carries out the plan of one file: first the tokens go to the agent,
 // then the file is rewritten. If that fails, the agent forgets again what this
 // file brought it.
@@ -162,6 +134,7 @@ func (p *planner) apply(ctx context.Context, pl *plan) error {
 		if reply.Outcome == ipc.OutcomeCreated {
 			made = append(made, it.request.Name)
 		}
+		it.added = reply.Credential
 	}
 	text, err := pl.file.Edit(pl.changes())
 	if err == nil {
@@ -188,14 +161,36 @@ func (p *planner) finish() error {
 	}
 	for _, pl := range p.plans {
 		fmt.Fprintf(p.out, "%s: rewritten\n", pl.File)
+		for _, it := range pl.Items {
+			fmt.Fprintf(p.out, "  %s: %s\n", it.added.Name, vouchedWords(it.added))
+		}
 	}
-	fmt.Fprintf(p.err, `note: these tokens have lain on disk in plain text; copies may exist: make new
-      ones at %s, and delete the old ones there
+	for _, pl := range p.plans {
+		fmt.Fprintf(p.err, "note: the token in %s has lain on disk in clear since %s at the latest\n",
+			pl.File, pl.file.Info.ModTime().Local().Format(time.DateOnly))
+	}
+	fmt.Fprintf(p.err, `note: copies may exist: make a new token at %s,
+      hand it over with "cwagent add NAME --replace", and delete the old one there
 `, consolePage)
 	if p.flags.ephemeral {
 		fmt.Fprintln(p.err, "note: they are now in the agent's memory only, and gone when the agent ends")
 	}
 	return nil
+}
+
+// vouchedWords says what was found out about a token that has just been added.
+func vouchedWords(cred ipc.Credential) string {
+	words := "not verified"
+	if cred.Verified != nil {
+		words = "verified"
+		if who := identityWords(cred.Identity); who != "" {
+			words += ", " + who
+		}
+	}
+	if cred.Saved {
+		return words + "; saved"
+	}
+	return words + "; in memory only"
 }
 
 const consolePage = "https://console.coreweave.com/tokens"

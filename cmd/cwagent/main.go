@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -36,6 +37,7 @@ type cli struct {
 	out, err io.Writer
 	getenv   func(string) string
 	now      func() time.Time
+	lines    *bufio.Reader // of in, once a question was asked
 }
 
 // agent returns the agent that listens at the usual place. It does not connect.

@@ -3,10 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -49,6 +46,7 @@ type item struct {
 	Exec       []string       `json:"exec"`
 	request    ipc.AddRequest // with the secret
 	change     kubeconfig.Change
+	added      ipc.Credential // what became of it
 }
 
 // A skip is a user that is left alone, and why.
@@ -66,6 +64,9 @@ func (p *planner) addFile(ctx context.Context, path string) error {
 		return err
 	}
 	p.ours = append(p.ours, f.Ours...)
+	if err := p.checkShared(f); err != nil {
+		return err
+	}
 	pl := &plan{File: path, file: f}
 	p.plans = append(p.plans, pl) // now, so that its own users are seen by planned
 	for i, u := range f.Users {
@@ -90,6 +91,17 @@ func (p *planner) addFile(ctx context.Context, path string) error {
 	return f.Writable()
 }
 
+// checkShared refuses a file that other machines share while the store is this
+// machine's own: there the token would be missing.
+func (p *planner) checkShared(f *kubeconfig.File) error {
+	name, shared := kubeconfig.Shared(f.Path)
+	if !shared || p.flags.ephemeral || len(f.Users) == 0 {
+		return nil
+	}
+	return fail("--ephemeral accepts that for this machine; nothing was changed",
+		"%s: it lies on %s, and the other machines that share it could not reach this one's keyring", f.Path, name)
+}
+
 // leaveAlone returns why a user is not imported, or nothing.
 func (p *planner) leaveAlone(u kubeconfig.User) string {
 	asked := slices.Contains(p.flags.users, u.Name)
@@ -106,14 +118,24 @@ func (p *planner) leaveAlone(u kubeconfig.User) string {
 func (p *planner) addUser(ctx context.Context, pl *plan, index int) (*item, error) {
 	u := pl.file.Users[index]
 	id, fromFile := consoleName(pl.File)
-	r := ipc.AddRequest{Secret: u.Token, ID: id, Servers: u.Servers, Ephemeral: p.flags.ephemeral, DryRun: true}
+	r := ipc.AddRequest{
+		Secret: u.Token, ID: id, Servers: u.Servers, CAs: u.CAs, DryRun: true,
+		Ephemeral: p.flags.ephemeral, NoVerify: p.flags.noVerify, AllowPlaintext: p.flags.plaintext,
+	}
 	created := p.now()
 	if id != "" {
 		// The Console's download is as old as its token.
 		created = pl.file.Info.ModTime()
 		r.Created = &created
 	}
-	if err := p.flags.life.apply(&r, created, p.now()); err != nil {
+	life := p.flags.life
+	if life.expires == "" && terminal(p.in) && !p.flags.yes && !p.flags.dryRun {
+		var err error
+		if life.expires, err = p.askExpiry(pl.File, u.Name, created); err != nil {
+			return nil, err
+		}
+	}
+	if err := life.apply(&r, created, p.now()); err != nil {
 		return nil, err
 	}
 	if err := p.chooseName(ctx, &r, fromFile, u); err != nil {
@@ -133,53 +155,6 @@ func (p *planner) addUser(ctx context.Context, pl *plan, index int) (*item, erro
 	}
 	it.request.DryRun = false
 	return it, nil
-}
-
-// chooseName settles the credential's name: the one asked for; else that of a
-// credential that holds the same token; else the first free one of NAME, NAME-2...
-func (p *planner) chooseName(ctx context.Context, r *ipc.AddRequest, fromFile string, u kubeconfig.User) error {
-	base := p.flags.name
-	if base == "" {
-		if known := p.planned(func(q ipc.AddRequest) bool { return q.Secret.Equal(r.Secret) }); known != "" {
-			r.Name = known
-			return nil
-		}
-		base = credentialName(fromFile, u)
-	}
-	for n := 1; ; n++ {
-		r.Name = base
-		if n > 1 {
-			r.Name = fmt.Sprintf("%s-%d", base, n)
-		}
-		taken := p.planned(func(q ipc.AddRequest) bool { return q.Name == r.Name && !q.Secret.Equal(r.Secret) })
-		if taken != "" && p.flags.name == "" {
-			continue
-		}
-		if taken != "" {
-			return fail("import them one by one, each with its --name", "--name %s: two different tokens cannot have one name", taken)
-		}
-		reply, err := p.agent.Add(ctx, *r)
-		var e *ipc.Error
-		if errors.As(err, &e) && e.Code == ipc.CodeExists && p.flags.name == "" {
-			continue
-		}
-		if err == nil && reply.SameAs != "" && p.flags.name == "" {
-			r.Name = reply.SameAs
-		}
-		return err
-	}
-}
-
-// planned returns the name of a request planned so far that match accepts.
-func (p *planner) planned(match func(ipc.AddRequest) bool) string {
-	for _, pl := range p.plans {
-		for _, it := range pl.Items {
-			if match(it.request) {
-				return it.request.Name
-			}
-		}
-	}
-	return ""
 }
 
 // check turns an import that finds nothing into an answer.
@@ -257,52 +232,4 @@ func (pl *plan) changes() []kubeconfig.Change {
 		out = append(out, it.change)
 	}
 	return out
-}
-
-// freeUser returns want, or want-2 ..., whichever no user of the file has.
-func freeUser(pl *plan, want string) string {
-	name := want
-	for n := 2; ; n++ {
-		taken := slices.Contains(pl.file.Names, name) ||
-			slices.ContainsFunc(pl.Items, func(it *item) bool { return it.NewUser == name })
-		if !taken {
-			return name
-		}
-		name = fmt.Sprintf("%s-%d", want, n)
-	}
-}
-
-// download matches the file names of the Console's kubeconfigs, with what
-// browsers and people add: " (1)", ".txt", ".yaml".
-var download = regexp.MustCompile(`^CWKubeconfig_(cwtoken-[A-Za-z0-9]+)-(.+?)(?: \(\d+\))?(?:\.txt|\.ya?ml)?$`)
-
-// consoleName takes the public id and the name out of the path of a download.
-func consoleName(path string) (id, name string) {
-	m := download.FindStringSubmatch(filepath.Base(path))
-	if m == nil {
-		return "", ""
-	}
-	return m[1], m[2]
-}
-
-// credentialName makes a name that is allowed: from the file's, else from the
-// first cluster's, else from the user's.
-func credentialName(fromFile string, u kubeconfig.User) string {
-	candidates := []string{fromFile}
-	if len(u.Clusters) > 0 {
-		candidates = append(candidates, u.Clusters[0])
-	}
-	for _, s := range append(candidates, u.Name) {
-		s = strings.Map(func(r rune) rune {
-			if strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-", r) {
-				return r
-			}
-			return '-'
-		}, s)
-		s = strings.Trim(s, ".-_")
-		if s = s[:min(len(s), 50)]; s != "" {
-			return s
-		}
-	}
-	return "token"
 }

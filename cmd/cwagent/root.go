@@ -14,12 +14,11 @@ func newRoot(c *cli) *cobra.Command {
 an agent holds the tokens, kubeconfigs refer to it and hold no secret, and
 kubectl, helm, k9s and every other client-go program just work.`,
 		Example: `  cwagent agent &
-  cwagent import --ephemeral ~/Downloads/CWKubeconfig_cwtoken-3f9a1c7e-prod
+  cwagent import ~/Downloads/CWKubeconfig_cwtoken-3f9a1c7e-prod
   cwagent status`,
 		SilenceErrors: true, // report shows them, in our way
 		SilenceUsage:  true,
 		Version:       version,
-		Args:          cobra.NoArgs,
 	}
 	root.SetIn(c.in)
 	root.SetOut(c.out)
@@ -30,7 +29,7 @@ kubectl, helm, k9s and every other client-go program just work.`,
 	})
 	root.AddCommand(
 		c.newAdd(), c.newAgent(), c.newForget(), c.newImport(),
-		c.newServers(), c.newStatus(), c.newToken(), c.newVersion(),
+		c.newServers(), c.newStatus(), c.newToken(), c.newVerify(), c.newVersion(),
 	)
 	return root
 }

@@ -28,30 +28,30 @@ func (t *tlsFlags) register(f *pflag.FlagSet) {
 	f.Lookup("ca-sha256").Hidden = true // for the line that a refusal prints
 }
 
-// servers returns a server for each URL, all reached in the same way.
-func (t *tlsFlags) servers(urls []string) ([]ipc.Server, error) {
+// servers returns a server for each URL, all reached in the same way, and the
+// certificate authority if it was named by its file.
+func (t *tlsFlags) servers(urls []string) (out []ipc.Server, cas [][]byte, err error) {
 	sum := t.caSHA256
 	if b, err := hex.DecodeString(sum); err != nil || len(b) != 0 && len(b) != 32 {
-		return nil, fail("64 hexadecimal digits", "--ca-sha256 %s: not a SHA-256", sum)
+		return nil, nil, fail("64 hexadecimal digits", "--ca-sha256 %s: not a SHA-256", sum)
 	}
 	if t.ca != "" {
 		b, err := os.ReadFile(t.ca)
 		if err != nil {
-			return nil, fail("", "--certificate-authority: %v", err)
+			return nil, nil, fail("", "--certificate-authority: %v", err)
 		}
-		sum = agent.Fingerprint(b)
+		sum, cas = agent.Fingerprint(b), [][]byte{b}
 	}
-	var out []ipc.Server
 	for _, u := range urls {
 		s, err := agent.Canonical(ipc.Server{
 			URL: u, CASHA256: sum, TLSServerName: t.serverName, ProxyURL: t.proxy, Insecure: t.insecure,
 		})
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		out = append(out, s)
 	}
-	return out, nil
+	return out, cas, nil
 }
 
 func (c *cli) newServers() *cobra.Command {
@@ -70,11 +70,11 @@ proxy or TLS setting, gets no token.`,
 		Args:              oneName,
 		ValidArgsFunction: c.completeNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			servers, err := tls.servers(add)
+			servers, cas, err := tls.servers(add)
 			if err != nil {
 				return err
 			}
-			r := ipc.ServersRequest{Name: args[0], Add: servers, Remove: remove}
+			r := ipc.ServersRequest{Name: args[0], Add: servers, Remove: remove, CAs: cas}
 			if cmd.Flags().Changed("no-cluster-info") {
 				r.NoClusterInfo = &noInfo
 			}

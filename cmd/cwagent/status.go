@@ -49,7 +49,7 @@ expired or empty; 3 the agent cannot be reached. The worst wins.`,
 			if err != nil {
 				return err
 			}
-			if err := c.printStatus(s, format); err != nil {
+			if err := c.printStatus(s, format, len(args) == 1); err != nil {
 				return err
 			}
 			if code := statusCode(s); code != 0 {
@@ -96,7 +96,7 @@ func statusCode(s ipc.Status) int {
 	return worst
 }
 
-func (c *cli) printStatus(s ipc.Status, format string) error {
+func (c *cli) printStatus(s ipc.Status, format string, details bool) error {
 	switch format {
 	case "json":
 		enc := json.NewEncoder(c.out)
@@ -108,13 +108,23 @@ func (c *cli) printStatus(s ipc.Status, format string) error {
 		}
 		return nil
 	}
+	if details {
+		printDetails(c.out, s.Credentials[0], c.now())
+		return nil
+	}
 	printTable(c.out, s, c.now())
 	return nil
 }
 
 func printTable(out io.Writer, s ipc.Status, now time.Time) {
-	fmt.Fprintf(out, "agent %s, pid %d, up %s; store: %s (%s)\n", s.Agent.Version, s.Agent.PID,
-		span(now.Sub(s.Agent.Started)), s.Store.Kind, s.Store.Why)
+	fmt.Fprintf(out, "agent  %s, pid %d, up %s\n", s.Agent.Version, s.Agent.PID, span(now.Sub(s.Agent.Started)))
+	fmt.Fprintf(out, "store  %s (%s)\n", s.Store.Kind, s.Store.Why)
+	if s.Store.Plaintext {
+		fmt.Fprintln(out, "       it has no password: what is in it lies on disk in clear")
+	}
+	if s.Store.Trouble != "" {
+		fmt.Fprintf(out, "       it gives nothing %s\n", s.Store.Trouble)
+	}
 	if len(s.Credentials) == 0 {
 		fmt.Fprintln(out, "no credentials yet: cwagent import FILE, or cwagent add NAME")
 		return
@@ -136,39 +146,6 @@ func printTable(out io.Writer, s ipc.Status, now time.Time) {
 		if cred.Reason != "" {
 			fmt.Fprintf(out, "\n%s: %s\n", cred.Name, cred.Reason)
 		}
-		if r := cred.Refusal; r != nil {
-			fmt.Fprintf(out, "\n%s: refused %s ago: %s\n  %s\n", cred.Name, span(now.Sub(r.At)), refusedServer(r), r.Hint)
-		}
+		printRefusal(out, cred, now)
 	}
-}
-
-func refusedServer(r *ipc.Refusal) string {
-	if r.Server == nil {
-		return "the caller did not say for which server"
-	}
-	return "not bound to " + serverWords(*r.Server)
-}
-
-func left(cred ipc.Credential, now time.Time) string {
-	switch {
-	case cred.Expiry == ipc.ExpiryKnown && cred.Expires != nil:
-		return span(cred.Expires.Sub(now))
-	case cred.Expiry == ipc.ExpiryNever:
-		return "never ends"
-	}
-	return "unknown"
-}
-
-func yesNo(b bool) string {
-	if b {
-		return "yes"
-	}
-	return "no"
-}
-
-func orDash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
 }

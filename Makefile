@@ -1,0 +1,71 @@
+# cwagent: what can be done here. Two commands set everything up by themselves:
+#   make demo        shows the whole thing, on a real Kubernetes API server
+#   make deps test   installs what the tests need, and runs them
+
+SHELL   := /bin/bash
+
+# Those of the testbed's packages that do not link Kubernetes: with the flags of
+# its build, or all of Kubernetes would be compiled once more.
+BEDTEST := ./internal/cloud ./internal/control
+GO      ?= go
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+GOFILES  = $(shell git ls-files '*.go' 2>/dev/null)
+
+# a person's own tree, or for root the machine's
+PREFIX  ?= $(if $(filter 0,$(shell id -u)),/usr/local,$(HOME)/.local)
+DESTDIR ?=
+SHARE    = $(DESTDIR)$(PREFIX)/share
+
+.PHONY: all build install uninstall testbed demo deps check test bench soak clean
+
+all: build
+
+build: ## bin/cwagent and bin/cwagent-credential
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/cwagent ./cmd/cwagent-credential
+
+install: build ## both programs, completions and the systemd user unit, below PREFIX
+	install -Dm755 -t $(DESTDIR)$(PREFIX)/bin bin/cwagent bin/cwagent-credential
+	install -d $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d $(SHARE)/systemd/user
+	bin/cwagent completion bash > $(SHARE)/bash-completion/completions/cwagent
+	bin/cwagent completion zsh > $(SHARE)/zsh/site-functions/_cwagent
+	bin/cwagent completion fish > $(SHARE)/fish/vendor_completions.d/cwagent.fish
+	sed 's,/usr/bin/,$(PREFIX)/bin/,' packaging/systemd/cwagent.service > $(SHARE)/systemd/user/cwagent.service
+	@case ":$$PATH:" in *:$(PREFIX)/bin:*) ;; *) echo 'note: $(PREFIX)/bin is not in your PATH' ;; esac
+
+uninstall: ## removes what install put there; tokens stay in the keyring
+	rm -f $(DESTDIR)$(PREFIX)/bin/cwagent $(DESTDIR)$(PREFIX)/bin/cwagent-credential \
+	  $(SHARE)/bash-completion/completions/cwagent $(SHARE)/zsh/site-functions/_cwagent \
+	  $(SHARE)/fish/vendor_completions.d/cwagent.fish $(SHARE)/systemd/user/cwagent.service
+
+testbed: ## bin/testbed (a real API server) and bin/kubectl; slow only the first time
+	./cmd/testbed/build.sh bin
+
+demo: build testbed ## from a token in a file to a token in the agent, command by command
+	./cmd/testbed/demo.sh bin
+
+deps: ## install what the tests need (Debian packages as root; Go modules)
+	./.ci/deps
+	$(GO) mod download
+
+check: ## formatting, vet, and that it builds for the other systems
+	@test -z "$$(gofmt -l $(GOFILES))" || { gofmt -l $(GOFILES); echo 'run: gofmt -w .'; exit 1; }
+	$(GO) vet ./...
+	GOOS=darwin $(GO) vet ./...
+	GOOS=windows $(GO) vet ./...
+	cd cmd/testbed && $(GO) vet $(BEDTEST)
+	! command -v systemd-analyze >/dev/null || ./packaging/systemd/verify
+
+test: build testbed check ## unit tests, scripts, and everything end to end
+	./.ci/deps --check
+	$(GO) test -race ./...
+	cd cmd/testbed && CGO_ENABLED=0 $(GO) test -trimpath $(BEDTEST)
+
+bench: build ## start-up, memory and crowd, as ratios in one run
+	$(GO) run ./cmd/bench -bin bin
+
+soak: build testbed ## the long forms of the tests
+	CWAGENT_SOAK=1 $(GO) test -timeout 60m -count 1 ./...
+
+clean:
+	rm -rf bin dist

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"os"
+	"sync"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/cwagent/cwagent/agent/store/keyringtest"
+)
+
+// keyrings holds the keyring of each script, by the script's folder.
+var keyrings sync.Map
+
+// cmdKeyring gives a script a real gnome-keyring on a bus of its own, and does
+// to it what days do to keyrings:
+//
+//	keyring start|locked|blank|fresh
+//	keyring lock|unlock|stop|continue|kill|restart
+func cmdKeyring(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: keyring start|locked|blank|fresh|lock|unlock|stop|continue|kill|restart")
+	}
+	begin := map[string]keyringtest.Options{"start": {}, "locked": {Locked: true}, "blank": {Blank: true}, "fresh": {Fresh: true}}
+	if o, ok := begin[args[0]]; ok {
+		startKeyring(ts, o)
+		return
+	}
+	v, ok := keyrings.Load(ts.MkAbs("."))
+	if !ok {
+		ts.Fatalf("no keyring runs")
+	}
+	k := v.(*keyringtest.Keyring)
+	do := map[string]func() error{
+		"lock": k.Lock, "unlock": k.Unlock, "stop": k.Stop, "continue": k.Continue, "restart": k.Restart,
+		"kill": func() error { k.Kill(); return nil },
+	}[args[0]]
+	if do == nil {
+		ts.Fatalf("keyring %s: unknown", args[0])
+	}
+	ts.Check(do())
+}
+
+func startKeyring(ts *testscript.TestScript, o keyringtest.Options) {
+	dir, err := os.MkdirTemp("", "cwkr")
+	ts.Check(err)
+	ts.Defer(func() { os.RemoveAll(dir) })
+	k, err := keyringtest.Start(dir, o)
+	ts.Check(err)
+	ts.Defer(k.Close)
+	keyrings.Store(ts.MkAbs("."), k)
+	for _, name := range []string{"DBUS_SESSION_BUS_ADDRESS", "XDG_DATA_HOME"} {
+		ts.Setenv(name, k.Getenv(name))
+	}
+	ts.Setenv("KEYRING", dir)
+}
+
+// missing says what the end-to-end tests need and this machine lacks.
+func missing() error { return keyringtest.Missing() }

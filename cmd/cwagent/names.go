@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/cwagent/cwagent/agent/kubeconfig"
+	"github.com/cwagent/cwagent/ipc"
+)
+
+// chooseName settles the credential's name: the one asked for; else that of a
+// credential that holds the same token; else the first free one of NAME, NAME-2...
+func (p *planner) chooseName(ctx context.Context, r *ipc.AddRequest, fromFile string, u kubeconfig.User) error {
+	base := p.flags.name
+	if base == "" {
+		if known := p.planned(func(q ipc.AddRequest) bool { return q.Secret.Equal(r.Secret) }); known != "" {
+			r.Name = known
+			return nil
+		}
+		base = credentialName(fromFile, u)
+	}
+	for n := 1; ; n++ {
+		r.Name = base
+		if n > 1 {
+			r.Name = fmt.Sprintf("%s-%d", base, n)
+		}
+		taken := p.planned(func(q ipc.AddRequest) bool { return q.Name == r.Name && !q.Secret.Equal(r.Secret) })
+		if taken != "" && p.flags.name == "" {
+			continue
+		}
+		if taken != "" {
+			return fail("import them one by one, each with its --name", "--name %s: two different tokens cannot have one name", taken)
+		}
+		reply, err := p.agent.Add(ctx, *r)
+		var e *ipc.Error
+		if errors.As(err, &e) && e.Code == ipc.CodeExists && p.flags.name == "" {
+			continue
+		}
+		if err == nil && reply.SameAs != "" && p.flags.name == "" {
+			r.Name = reply.SameAs
+		}
+		return err
+	}
+}
+
+// planned returns the name of a request planned so far that match accepts.
+func (p *planner) planned(match func(ipc.AddRequest) bool) string {
+	for _, pl := range p.plans {
+		for _, it := range pl.Items {
+			if match(it.request) {
+				return it.request.Name
+			}
+		}
+	}
+	return ""
+}
+
+// freeUser returns want, or want-2 ..., whichever no user of the file has.
+func freeUser(pl *plan, want string) string {
+	name := want
+	for n := 2; ; n++ {
+		taken := slices.Contains(pl.file.Names, name) ||
+			slices.ContainsFunc(pl.Items, func(it *item) bool { return it.NewUser == name })
+		if !taken {
+			return name
+		}
+		name = fmt.Sprintf("%s-%d", want, n)
+	}
+}
+
+// download matches the file names of the Console's kubeconfigs, with what
+// browsers and people add: " (1)", ".txt", ".yaml".
+var download = regexp.MustCompile(`^CWKubeconfig_(cwtoken-[A-Za-z0-9]+)-(.+?)(?: \(\d+\))?(?:\.txt|\.ya?ml)?$`)
+
+// consoleName takes the public id and the name out of the path of a download.
+func consoleName(path string) (id, name string) {
+	m := download.FindStringSubmatch(filepath.Base(path))
+	if m == nil {
+		return "", ""
+	}
+	return m[1], m[2]
+}
+
+// credentialName makes a name that is allowed: from the file's, else from the
+// first cluster's, else from the user's.
+func credentialName(fromFile string, u kubeconfig.User) string {
+	candidates := []string{fromFile}
+	if len(u.Clusters) > 0 {
+		candidates = append(candidates, u.Clusters[0])
+	}
+	for _, s := range append(candidates, u.Name) {
+		s = strings.Map(func(r rune) rune {
+			if strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-", r) {
+				return r
+			}
+			return '-'
+		}, s)
+		s = strings.Trim(s, ".-_")
+		if s = s[:min(len(s), 50)]; s != "" {
+			return s
+		}
+	}
+	return "token"
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// lifetimes are the six that the Console offers, as --expires spells them. "One
+// month" is not defined anywhere in days: 30 is the safe side.
+var lifetimes = []struct{ words, expires string }{
+	{"1 hour", "1h"},
+	{"8 hours", "8h"},
+	{"One month", "30d"},
+	{"90 days", "90d"},
+	{"One year", "365d"},
+	{"Never", "never"},
+}
+
+// askExpiry asks which of the Console's lifetimes a token has; the token itself
+// does not tell. The answer is as for --expires.
+func (c *cli) askExpiry(file, user string, created time.Time) (string, error) {
+	fmt.Fprintf(c.err, "%s, user %s: how long does the token live? Made %s, it would end:\n",
+		file, user, created.Local().Format("2006-01-02 15:04"))
+	for i, l := range lifetimes {
+		when := "never"
+		if d, ok := parseSpan(l.expires); ok {
+			when = created.Add(d).Local().Format("2006-01-02 15:04 MST")
+		}
+		fmt.Fprintf(c.err, "  %d  %-10s %s\n", i+1, l.words, when)
+	}
+	fmt.Fprint(c.err, "  or a date, or a duration; Enter if you do not know: ")
+	answer, err := c.readLine()
+	if err != nil {
+		return "", err
+	}
+	for i, l := range lifetimes {
+		if answer == fmt.Sprint(i+1) {
+			return l.expires, nil
+		}
+	}
+	if answer == "" {
+		return "unknown", nil
+	}
+	return answer, nil
+}
+
+// ask puts a question to the person and reports whether the answer is yes.
+// Without a terminal there is nobody to ask.
+func (c *cli) ask(question string) (bool, error) {
+	if !terminal(c.in) {
+		return false, fail("--yes answers the question", "%s there is no terminal to answer at", question)
+	}
+	fmt.Fprint(c.err, question+" [y/N] ")
+	answer, err := c.readLine()
+	switch strings.ToLower(answer) {
+	case "y", "yes":
+		return true, err
+	}
+	return false, err
+}
+
+// readLine reads what a person types. The reader is kept: it may have read
+// ahead.
+func (c *cli) readLine() (string, error) {
+	if c.lines == nil {
+		c.lines = bufio.NewReader(c.in)
+	}
+	line, err := c.lines.ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", err
+	}
+	return strings.TrimSpace(line), nil
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cwagent/cwagent/agent"
+	"github.com/cwagent/cwagent/ipc"
+)
+
+func (c *cli) newVerify() *cobra.Command {
+	return &cobra.Command{
+		Use:   "verify [NAME]",
+		Short: "Ask whether tokens are alive",
+		Long: `Ask whether the token of a credential, or of each, is alive: API Access Tokens at
+CoreWeave's endpoint, others at the servers that they are bound to, and nowhere
+else. What cannot be asked, or answers as it should not, changes nothing.
+
+Exit codes: 0 all are alive; 1 nobody could say; 2 one is refused.`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return oneName(cmd, args)
+			}
+			return nil
+		},
+		ValidArgsFunction: c.completeNames,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			a, err := c.agent()
+			if err != nil {
+				return err
+			}
+			s, err := a.Status(cmd.Context(), ipc.StatusRequest{Name: append(args, "")[0]})
+			if err != nil {
+				return err
+			}
+			worst := 0
+			for _, cred := range s.Credentials {
+				v, err := a.Verify(cmd.Context(), ipc.VerifyRequest{Name: cred.Name})
+				if err != nil {
+					return err
+				}
+				worst = max(worst, c.printVerdict(cred.Name, v))
+			}
+			if worst != 0 {
+				return exitCode(worst)
+			}
+			return nil
+		},
+	}
+}
+
+// printVerdict prints one line and returns the exit code that it stands for.
+func (c *cli) printVerdict(name string, v ipc.VerifyReply) int {
+	line, code := v.Life, exitDue
+	switch agent.Life(v.Life) {
+	case agent.Alive:
+		line, code = "alive", 0
+		if who := identityWords(v.Credential.Identity); who != "" {
+			line += ", " + who
+		}
+	case agent.Rejected:
+		line, code = "refused: "+v.Why, exitDead
+	case agent.Unknown:
+		line = "unknown: " + v.Why
+	}
+	fmt.Fprintf(c.out, "%s: %s\n", name, line)
+	if v.Skew.Abs() > agent.Tolerable {
+		fmt.Fprintf(c.err, "note: this machine's clock is %s; expiry is off by as much\n", agent.SkewWords(v.Skew))
+	}
+	return code
+}
+
+// identityWords says whose token it is, or nothing.
+func identityWords(i ipc.Identity) string {
+	switch {
+	case i.OrgUID != "" && i.UID != "":
+		return "organization " + printable(i.OrgUID) + ", user " + printable(i.UID)
+	case i.User != "":
+		return "user " + printable(i.User)
+	case i.UID != "":
+		return "user " + printable(i.UID)
+	}
+	return ""
+}
