@@ -7,80 +7,83 @@ import (
 	"github.com/cwagent/cwagent/ipc"
 )
 
+// refused stands for a canonical URL where there is none.
+const refused = ""
+
+var canonical = []struct{ in, want string }{
+	{"https://a.example.com", "https://a.example.com:443"},
+	{"https://a.example.com/", "https://a.example.com:443"},
+	{"https://a.example.com:443", "https://a.example.com:443"},
+	{"https://a.example.com:0443", "https://a.example.com:443"},
+	{"https://a.example.com:", "https://a.example.com:443"}, // as net/http dials it
+	{"https://a.example.com:8443", "https://a.example.com:8443"},
+	{"HTTPS://A.Example.COM", "https://a.example.com:443"},
+	{"a.example.com", "https://a.example.com:443"}, // as client-go completes it
+	{"a.example.com:6443/k8s", "https://a.example.com:6443/k8s"},
+	{"https://a.example.com.", "https://a.example.com.:443"},
+
+	{"https://a.example.com/k8s/clusters/c-1/", "https://a.example.com:443/k8s/clusters/c-1"},
+	{"https://a.example.com//k8s///c", "https://a.example.com:443/k8s/c"},
+	{"https://a.example.com/k8s/./x/../c", "https://a.example.com:443/k8s/c"},
+	{"https://a.example.com/../..", "https://a.example.com:443"},
+	{"https://a.example.com/K8s", "https://a.example.com:443/K8s"},
+	{"https://a.example.com/%6b8s", "https://a.example.com:443/%6b8s"},
+	{"https://a.example.com/a%2Fb", "https://a.example.com:443/a%2Fb"},
+	{"https://a.example.com/a/%2e%2e/b", "https://a.example.com:443/a/%2e%2e/b"},
+	{"https://a.example.com/ä", "https://a.example.com:443/%C3%A4"},
+
+	{"https://127.0.0.1:6443", "https://127.0.0.1:6443"},
+	{"https://127.1", "https://127.1:443"},
+	{"https://[::1]", "https://[::1]:443"},
+	{"https://[::1]:6443/", "https://[::1]:6443"},
+	{"https://[0:0:0:0:0:0:0:1]", "https://[::1]:443"},
+	{"https://[2001:DB8::00A]", "https://[2001:db8::a]:443"},
+	{"https://[::ffff:10.0.0.1]", "https://[::ffff:10.0.0.1]:443"},
+	{"https://[fe80::1%25eth0]", "https://[fe80::1%25eth0]:443"},
+	{"https://::1", refused},
+	{"https://[::1", refused},
+	{"https://[a.example.com]", refused},
+
+	{"", refused},
+	{"https://", refused},
+	{"https:///k8s", refused},
+	{"https://:443", refused},
+	{"http://a.example.com", refused},
+	{"ftp://a.example.com", refused},
+	{"unix:///run/k8s.sock", refused},
+	{"://a.example.com", refused},
+	{"https://a.example.com:0", refused},
+	{"https://a.example.com:65536", refused},
+	{"https://a.example.com:99999999999999999999", refused},
+	{"https://a.example.com:-1", refused},
+	{"https://a.example.com:https", refused},
+	{"https://me@a.example.com", refused},
+	{"https://me:pw@a.example.com", refused},
+	{"https://@a.example.com", refused},
+	{"https://a.example.com?x=1", refused},
+	{"https://a.example.com?", refused},
+	{"https://a.example.com#x", refused},
+	{"https://a.example.com#", refused},
+	{"https://bücher.example.com", refused},
+	{"https://b%C3%BCcher.example.com", refused},
+	{"https://xn--bcher-kva.example.com", "https://xn--bcher-kva.example.com:443"},
+	{"https://\u212a8s.example.com", refused}, // the Kelvin sign is "k" in lower case
+	{"https://a\u3002example.com", refused},   // an ideographic full stop
+	{" https://a.example.com", refused},
+	{"https://a.example.com ", refused},
+	{"https://a .example.com", refused},
+	{"https://a.example.com\n", refused},
+	{"https://a.example.com/\t", refused},
+	{"https://a.example.com\x00", refused},
+	{"https://a\x7f.example.com", refused},
+	{`https://a.example.com\@evil.example`, refused},
+	{`https://a.example.com\evil`, refused},
+	{"https://a.example.com%2fevil", refused},
+}
+
 func TestCanonicalURL(t *testing.T) {
 	t.Parallel()
-	refused := "" // as a wanted URL
-	tests := []struct{ in, want string }{
-		{"https://a.example.com", "https://a.example.com:443"},
-		{"https://a.example.com/", "https://a.example.com:443"},
-		{"https://a.example.com:443", "https://a.example.com:443"},
-		{"https://a.example.com:0443", "https://a.example.com:443"},
-		{"https://a.example.com:", "https://a.example.com:443"}, // as net/http dials it
-		{"https://a.example.com:8443", "https://a.example.com:8443"},
-		{"HTTPS://A.Example.COM", "https://a.example.com:443"},
-		{"a.example.com", "https://a.example.com:443"}, // as client-go completes it
-		{"a.example.com:6443/k8s", "https://a.example.com:6443/k8s"},
-		{"https://a.example.com.", "https://a.example.com.:443"},
-
-		{"https://a.example.com/k8s/clusters/c-1/", "https://a.example.com:443/k8s/clusters/c-1"},
-		{"https://a.example.com//k8s///c", "https://a.example.com:443/k8s/c"},
-		{"https://a.example.com/k8s/./x/../c", "https://a.example.com:443/k8s/c"},
-		{"https://a.example.com/../..", "https://a.example.com:443"},
-		{"https://a.example.com/K8s", "https://a.example.com:443/K8s"},
-		{"https://a.example.com/%6b8s", "https://a.example.com:443/%6b8s"},
-		{"https://a.example.com/a%2Fb", "https://a.example.com:443/a%2Fb"},
-		{"https://a.example.com/a/%2e%2e/b", "https://a.example.com:443/a/%2e%2e/b"},
-		{"https://a.example.com/ä", "https://a.example.com:443/%C3%A4"},
-
-		{"https://127.0.0.1:6443", "https://127.0.0.1:6443"},
-		{"https://127.1", "https://127.1:443"},
-		{"https://[::1]", "https://[::1]:443"},
-		{"https://[::1]:6443/", "https://[::1]:6443"},
-		{"https://[0:0:0:0:0:0:0:1]", "https://[::1]:443"},
-		{"https://[2001:DB8::00A]", "https://[2001:db8::a]:443"},
-		{"https://[::ffff:10.0.0.1]", "https://[::ffff:10.0.0.1]:443"},
-		{"https://[fe80::1%25eth0]", "https://[fe80::1%25eth0]:443"},
-		{"https://::1", refused},
-		{"https://[::1", refused},
-		{"https://[a.example.com]", refused},
-
-		{"", refused},
-		{"https://", refused},
-		{"https:///k8s", refused},
-		{"https://:443", refused},
-		{"http://a.example.com", refused},
-		{"ftp://a.example.com", refused},
-		{"unix:///run/k8s.sock", refused},
-		{"://a.example.com", refused},
-		{"https://a.example.com:0", refused},
-		{"https://a.example.com:65536", refused},
-		{"https://a.example.com:99999999999999999999", refused},
-		{"https://a.example.com:-1", refused},
-		{"https://a.example.com:https", refused},
-		{"https://me@a.example.com", refused},
-		{"https://me:pw@a.example.com", refused},
-		{"https://@a.example.com", refused},
-		{"https://a.example.com?x=1", refused},
-		{"https://a.example.com?", refused},
-		{"https://a.example.com#x", refused},
-		{"https://a.example.com#", refused},
-		{"https://bücher.example.com", refused},
-		{"https://b%C3%BCcher.example.com", refused},
-		{"https://xn--bcher-kva.example.com", "https://xn--bcher-kva.example.com:443"},
-		{"https://\u212a8s.example.com", refused}, // the Kelvin sign is "k" in lower case
-		{"https://a\u3002example.com", refused},   // an ideographic full stop
-		{" https://a.example.com", refused},
-		{"https://a.example.com ", refused},
-		{"https://a .example.com", refused},
-		{"https://a.example.com\n", refused},
-		{"https://a.example.com/\t", refused},
-		{"https://a.example.com\x00", refused},
-		{"https://a\x7f.example.com", refused},
-		{`https://a.example.com\@evil.example`, refused},
-		{`https://a.example.com\evil`, refused},
-		{"https://a.example.com%2fevil", refused},
-	}
-	for _, tt := range tests {
+	for _, tt := range canonical {
 		got, err := Canonical(ipc.Server{URL: tt.in})
 		if tt.want == refused {
 			if err == nil {

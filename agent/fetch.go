@@ -77,7 +77,7 @@ func (c *credential) admit(s *ipc.Server, now time.Time) error {
 		canonical, err := Canonical(*s)
 		if e, ok := err.(*ipc.Error); ok {
 			shown := *s
-			shown.URL = quote(s.URL)
+			shown.URL = quote(redactUserinfo(s.URL))
 			refusal.Server, refusal.Hint = &shown, e.Hint
 			c.refusal.Store(refusal)
 			return err

@@ -90,6 +90,7 @@ func TestRefusals(t *testing.T) {
 		{"", "cwagent servers prod --no-cluster-info"},
 		{"http://a.example.com", "https://HOST"},
 		{"https://x/\x1b[2J", "https://HOST"},
+		{"https://me:s3cr3t-pw@a.example.com", "https://HOST"},
 	} {
 		got, _, stderr := w.fetch("prod", tt.server)
 		if got != "" || !strings.Contains(stderr, tt.hint) || strings.Contains(stderr, "\x1b") || strings.Count(stderr, "\n") != 2 {
@@ -99,8 +100,11 @@ func TestRefusals(t *testing.T) {
 		if r == nil || !r.At.Equal(noon) || !strings.Contains(r.Hint, tt.hint) || (r.Server == nil) != (tt.server == "") {
 			t.Fatalf("%q: %+v", tt.server, r)
 		}
-		if r.Server != nil && strings.Contains(r.Server.URL, "\x1b") {
-			t.Errorf("%q", r.Server.URL)
+		if r.Server != nil {
+			noSecret(t, "status", r.Server.URL)
+			if strings.Contains(r.Server.URL, "\x1b") {
+				t.Errorf("%q", r.Server.URL)
+			}
 		}
 	}
 	if c := w.status("dev"); c.Refusal != nil {
@@ -110,7 +114,7 @@ func TestRefusals(t *testing.T) {
 	if w.status("prod").Refusal == nil {
 		t.Error("a good request wiped the refusal out")
 	}
-	if log := w.log.String(); strings.Count(log, "not given out") != 4 {
+	if log := w.log.String(); strings.Count(log, "not given out") != 5 {
 		t.Errorf("log:\n%s", log)
 	}
 

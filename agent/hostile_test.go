@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/cwagent/cwagent/ipc"
+	"github.com/cwagent/cwagent/ipc/ipctest"
 )
 
 const goodHost = "cw7f2e-ac58c12a.k8s.us-east-04a.coreweave.com"
@@ -121,7 +122,7 @@ func arguments(t *testing.T, lines []string) [][]string {
 	t.Helper()
 	sh, err := exec.LookPath("sh")
 	if err != nil {
-		t.Skip("no sh to ask:", err)
+		ipctest.Skip(t, "no sh to ask: "+err.Error())
 	}
 	script := `cwagent() { for a; do printf '%s\0' "$a"; done; printf '\0\0'; }` + "\n" + strings.Join(lines, "\n") + "\n"
 	cmd := exec.Command(sh, "-c", script)

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/cwagent/cwagent/ipc/ipctest"
 )
 
 // somebody is a user id without any rights.
@@ -155,9 +157,7 @@ func TestWriteUnreadableFolder(t *testing.T) {
 // somebody else's file, because it would become theirs.
 func TestWriteKeepsOwner(t *testing.T) {
 	t.Parallel()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root, for a file of another user")
-	}
+	ipctest.NeedRoot(t)
 	path, text := place(t, 0o666)
 	reach(t, path)
 	dir := filepath.Dir(path)

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/cwagent/cwagent/ipc/ipctest"
 )
 
 // place puts a kubeconfig with a token into a folder of its own.
@@ -71,7 +73,7 @@ func TestWriteKeepsSymlink(t *testing.T) {
 	middle, link := filepath.Join(filepath.Dir(target), "middle"), filepath.Join(dir, "config")
 	for from, to := range map[string]string{middle: "config", link: middle} {
 		if err := os.Symlink(to, from); err != nil {
-			t.Skip("no symbolic links here:", err)
+			ipctest.Skip(t, "no symbolic links here: "+err.Error())
 		}
 	}
 	if err := read(t, link).Write([]byte("new\n")); err != nil {
