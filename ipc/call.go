@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"net"
 	"os"
 	"strconv"
 	"syscall"
@@ -13,6 +12,13 @@ import (
 
 	"github.com/cwagent/cwagent/ipc/peer"
 )
+
+// A conn is a connected Unix socket.
+type conn interface {
+	io.ReadWriteCloser
+	syscall.Conn
+	SetDeadline(time.Time) error
+}
 
 // Call sends one request to the agent at path and returns its reply, all
 // before deadline. What comes back as an error is an *Error: the agent's own,
@@ -42,7 +48,7 @@ func Call(ctx context.Context, path string, deadline time.Time, op Op, request [
 	return reply, nil
 }
 
-func exchange(conn net.Conn, op Op, request [parts][]byte) (Frame, error) {
+func exchange(conn io.ReadWriter, op Op, request [parts][]byte) (Frame, error) {
 	buf := make([]byte, 0, 4096)
 	buf = AppendFrame(buf, Frame{Version: Version, Kind: uint16(op), Parts: request})
 	if _, err := conn.Write(buf); err != nil && !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
@@ -68,13 +74,11 @@ func Fetch(ctx context.Context, path string, deadline time.Time, r FetchRequest)
 
 // dial connects and makes sure that it is our own agent that listens: in a
 // shared folder such as /tmp somebody else might have been there first.
-func dial(path string, deadline time.Time) (*net.UnixConn, error) {
-	d := net.Dialer{Deadline: deadline}
-	c, err := d.Dial("unix", path)
+func dial(path string, deadline time.Time) (conn, error) {
+	conn, err := connect(path, deadline)
 	if err != nil {
 		return nil, callError(path, err)
 	}
-	conn := c.(*net.UnixConn)
 	uid, err := peer.UID(conn)
 	if err == nil && int(uid) != os.Getuid() {
 		err = &Error{

@@ -3,7 +3,7 @@
 // the credential plugin makes.
 //
 // It imports nothing of ours but ipc/peer, and only what the plugin may pay for:
-// no fmt, no encoding/json, no log/slog. Those of our packages that speak JSON
+// no fmt, no net, no encoding/json, no log/slog. Those of our packages that speak JSON
 // over these frames are ipc/client and ipc/server.
 //
 // # Conversation
