@@ -3,6 +3,8 @@ package coreweave
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"mime"
@@ -14,8 +16,6 @@ import (
 	"sync/atomic"
 	"time"
 	"unicode"
-
-	"k8s.io/client-go/rest"
 )
 
 const (
@@ -46,7 +46,7 @@ type reply struct {
 
 // do puts one question. What it says in an error is safe to show.
 func (c *inquiry) do(ctx context.Context, to target, method, url string, body []byte) (reply, error) {
-	transport, err := c.transport(to)
+	transport, err := transport(to)
 	if err != nil {
 		return reply{}, err
 	}
@@ -56,6 +56,8 @@ func (c *inquiry) do(ctx context.Context, to target, method, url string, body []
 	if err != nil {
 		return reply{}, errors.New("its address is not a URL")
 	}
+	req.Header.Set("Authorization", "Bearer "+c.request.Token.Reveal())
+	req.Header.Set("User-Agent", c.UserAgent)
 	req.Header.Set("Accept", "application/json")
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
@@ -87,32 +89,33 @@ func (c *inquiry) do(ctx context.Context, to target, method, url string, body []
 	return r, nil
 }
 
-// transport returns what client-go would use, for one question.
-func (c *inquiry) transport(to target) (http.RoundTripper, error) {
-	rt, err := rest.TransportFor(&rest.Config{
-		BearerToken: c.request.Token.Reveal(),
-		UserAgent:   c.UserAgent,
-		TLSClientConfig: rest.TLSClientConfig{
-			CAData: to.ca, ServerName: to.serverName, Insecure: to.insecure,
-			// HTTP/2 has goroutines and pings that outlive the question.
-			NextProtos: []string{"http/1.1"},
-		},
-		// Not compressed: the caps are for what is read, and that stays small then.
-		DisableCompression: true,
-		// With a proxy function client-go keeps no transport: this one is ours.
-		Proxy: quietly(to.proxy),
-		WrapTransport: func(rt http.RoundTripper) http.RoundTripper {
-			if t, ok := rt.(*http.Transport); ok {
-				t.DisableKeepAlives = true
-				t.MaxResponseHeaderBytes = maxHeader
-			}
-			return rt
-		},
-	})
-	if err != nil {
-		return nil, errors.New("its TLS settings: " + err.Error())
+// transport is for one question: what it opens, that question closes.
+func transport(to target) (*http.Transport, error) {
+	settings := &tls.Config{
+		MinVersion: tls.VersionTLS12, // as client-go
+		ServerName: to.serverName,
+		// HTTP/2 has goroutines and pings that outlive the question.
+		NextProtos: []string{"http/1.1"},
 	}
-	return rt, nil
+	switch {
+	case to.ca != nil && to.insecure:
+		return nil, errors.New("a certificate authority and insecure-skip-tls-verify exclude each other") // kubectl says so, too
+	case to.insecure:
+		settings.InsecureSkipVerify = true
+	case to.ca != nil:
+		settings.RootCAs = x509.NewCertPool()
+		if !settings.RootCAs.AppendCertsFromPEM(to.ca) {
+			return nil, errors.New("no certificate in the data of its certificate authority")
+		}
+	}
+	return &http.Transport{
+		TLSClientConfig:   settings,
+		Proxy:             quietly(to.proxy),
+		DisableKeepAlives: true,
+		// The caps are for what is read: compressed, that could become anything.
+		DisableCompression:     true,
+		MaxResponseHeaderBytes: maxHeader,
+	}, nil
 }
 
 // quietly keeps the proxy's URL out of errors: it may hold a password.

@@ -18,64 +18,65 @@ var (
 	unknown = agent.Unknown
 )
 
-// TestEndpoint is a token of CoreWeave's: what whoami says, what the one bound
-// server says (nil: none is bound), what follows.
+// endpointTests are about a token of CoreWeave's: what whoami says, what the one
+// bound server says (nil: none is bound), what follows.
+var endpointTests = []struct {
+	name     string
+	whoami   http.HandlerFunc
+	server   http.HandlerFunc
+	want     agent.Life
+	identity ipc.Identity
+	why      string
+}{
+	{"200", say(200, js, principal), say(401, js, status401), agent.Alive, whose, "whoami says 200"},
+	{"200 as text", say(200, "", principal), nil, agent.Alive, whose, "whoami says 200"},
+	{"200 portal", say(200, html, page), nil, unknown, ipc.Identity{}, "whoami says 200 but with a web page"},
+	{"200 portal, typed as JSON", say(200, js, "\ufeff \n"+page), nil, unknown, ipc.Identity{}, "with a web page"},
+	{"200 other JSON", say(200, js, `{"status":"ok"}`), nil, unknown, ipc.Identity{}, "not in the documented form"},
+	{"200 null", say(200, js, `null`), nil, unknown, ipc.Identity{}, "not in the documented form"},
+	{"200 no org", say(200, js, `{"principal":{"uid":"u"}}`), nil, unknown, ipc.Identity{}, "not in the documented form"},
+	{"200 uid a number", say(200, js, `{"principal":{"uid":1,"orgUid":"o"}}`), nil, unknown, ipc.Identity{}, "not in the documented form"},
+	{"200 the token for a uid", say(200, js, `{"principal":{"uid":"u TOKEN","orgUid":"o"}}`), nil, unknown, ipc.Identity{}, "not in the documented form"},
+	{"200 escapes for a uid", say(200, js, `{"principal":{"uid":"\u001b[2J","orgUid":"o"}}`), nil, unknown, ipc.Identity{}, "not in the documented form"},
+	{"200 empty", say(200, js, ""), nil, unknown, ipc.Identity{}, "not in the documented form"},
+	{"200 huge", huge(200, `{"principal":{"uid":"u","orgUid":"o"}}`), nil, unknown, ipc.Identity{}, "more than can be true"},
+	{"204", say(204, "", ""), nil, unknown, ipc.Identity{}, "whoami says 204"},
+
+	{"401 json", say(401, js, `{"code":"unauthenticated","message":"TOKEN"}`), known, agent.Rejected, ipc.Identity{}, "whoami says 401"},
+	{"401 text", say(401, "text/plain", "no: TOKEN\n"), nil, agent.Rejected, ipc.Identity{}, "whoami says 401"},
+	{"401 empty", say(401, "", ""), nil, agent.Rejected, ipc.Identity{}, "whoami says 401"},
+	{"401 huge", huge(401, `{"code":"unauthenticated"}`), nil, agent.Rejected, ipc.Identity{}, "whoami says 401"},
+	{"401 html", say(401, html, page), nil, unknown, ipc.Identity{}, "whoami: 401, but with a web page"},
+	{"401 html, typed as text", say(401, "text/plain", page), nil, unknown, ipc.Identity{}, "401, but with a web page"},
+	{"401 html, empty", say(401, html, ""), nil, unknown, ipc.Identity{}, "401, but with a web page"},
+
+	{"403", say(403, js, `{}`), nil, unknown, ipc.Identity{}, "whoami says 403; it is bound to no server"},
+	{"403, server 201", say(403, js, `{}`), known, agent.Alive, jane, "knows the token"},
+	{"403, server 401", say(403, js, `{}`), say(401, js, status401), agent.Rejected, ipc.Identity{}, "whoami says 403; 127.0.0.1:"},
+	{"403, server 403", say(403, js, `{}`), say(403, js, status403), agent.Rejected, ipc.Identity{}, " says 403"},
+	{"403, server html 403", say(403, js, `{}`), say(403, html, page), unknown, ipc.Identity{}, "403, but with a web page"},
+	{"403, server bare 401", say(403, js, `{}`), say(401, js, `{}`), unknown, ipc.Identity{}, "401, but not as an API server does"},
+	{"403, server 500", say(403, js, `{}`), say(500, js, `{}`), unknown, ipc.Identity{}, "says 500"},
+	{"html 403, server 401", say(403, html, page), say(401, js, status401), unknown, ipc.Identity{}, "403, but with a web page"},
+	{"html 403, server 201", say(403, html, page), known, agent.Alive, jane, "knows the token"},
+
+	{"500", say(500, js, `{"error":"TOKEN"}`), nil, unknown, ipc.Identity{}, "whoami says 500"},
+	{"500, server 403", say(500, js, `{}`), say(403, js, status403), unknown, ipc.Identity{}, "whoami says 500; 127.0.0.1:"},
+	{"500, server 201", say(500, js, `{}`), known, agent.Alive, jane, "knows the token"},
+	{"502 html", say(502, html, page), nil, unknown, ipc.Identity{}, "whoami: 502, but with a web page"},
+	{"429", say(429, js, `{}`), nil, unknown, ipc.Identity{}, "whoami says 429"},
+	{"407", say(407, js, `{}`), nil, unknown, ipc.Identity{}, "whoami says 407"},
+	{"not HTTP", raw("TOKEN is what you sent\n"), nil, unknown, ipc.Identity{}, "the answer is not HTTP"},
+	{"not HTTP, half of the token", raw("HTTP/1.1 s3cr3t0123456789 x\r\n\r\n"), nil, unknown, ipc.Identity{}, "the answer is not HTTP"},
+	{"bad header", raw("HTTP/1.1 200 OK\r\nTOKEN\r\n\r\n"), nil, unknown, ipc.Identity{}, "the answer is not HTTP"},
+	{"cut off", raw("HTTP/1.1 401 No\r\nContent-Length: 100\r\n\r\n{"), nil, unknown, ipc.Identity{}, "ended before the answer did"},
+	{"closed", raw(""), nil, unknown, ipc.Identity{}, "ended before the answer did"},
+	{"endless header", raw("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("TOKEN", 4000) + "\r\n\r\n"), nil, unknown, ipc.Identity{}, "the answer is not HTTP"},
+}
+
 func TestEndpoint(t *testing.T) {
 	t.Parallel()
-	tests := []struct {
-		name     string
-		whoami   http.HandlerFunc
-		server   http.HandlerFunc
-		want     agent.Life
-		identity ipc.Identity
-		why      string
-	}{
-		{"200", say(200, js, principal), say(401, js, status401), agent.Alive, whose, "whoami says 200"},
-		{"200 as text", say(200, "", principal), nil, agent.Alive, whose, "whoami says 200"},
-		{"200 portal", say(200, html, page), nil, unknown, ipc.Identity{}, "whoami says 200 but with a web page"},
-		{"200 portal, typed as JSON", say(200, js, "\ufeff \n"+page), nil, unknown, ipc.Identity{}, "with a web page"},
-		{"200 other JSON", say(200, js, `{"status":"ok"}`), nil, unknown, ipc.Identity{}, "not in the documented form"},
-		{"200 null", say(200, js, `null`), nil, unknown, ipc.Identity{}, "not in the documented form"},
-		{"200 no org", say(200, js, `{"principal":{"uid":"u"}}`), nil, unknown, ipc.Identity{}, "not in the documented form"},
-		{"200 uid a number", say(200, js, `{"principal":{"uid":1,"orgUid":"o"}}`), nil, unknown, ipc.Identity{}, "not in the documented form"},
-		{"200 the token for a uid", say(200, js, `{"principal":{"uid":"u TOKEN","orgUid":"o"}}`), nil, unknown, ipc.Identity{}, "not in the documented form"},
-		{"200 escapes for a uid", say(200, js, `{"principal":{"uid":"\u001b[2J","orgUid":"o"}}`), nil, unknown, ipc.Identity{}, "not in the documented form"},
-		{"200 empty", say(200, js, ""), nil, unknown, ipc.Identity{}, "not in the documented form"},
-		{"200 huge", huge(200, `{"principal":{"uid":"u","orgUid":"o"}}`), nil, unknown, ipc.Identity{}, "more than can be true"},
-		{"204", say(204, "", ""), nil, unknown, ipc.Identity{}, "whoami says 204"},
-
-		{"401 json", say(401, js, `{"code":"unauthenticated","message":"TOKEN"}`), known, agent.Rejected, ipc.Identity{}, "whoami says 401"},
-		{"401 text", say(401, "text/plain", "no: TOKEN\n"), nil, agent.Rejected, ipc.Identity{}, "whoami says 401"},
-		{"401 empty", say(401, "", ""), nil, agent.Rejected, ipc.Identity{}, "whoami says 401"},
-		{"401 huge", huge(401, `{"code":"unauthenticated"}`), nil, agent.Rejected, ipc.Identity{}, "whoami says 401"},
-		{"401 html", say(401, html, page), nil, unknown, ipc.Identity{}, "whoami: 401, but with a web page"},
-		{"401 html, typed as text", say(401, "text/plain", page), nil, unknown, ipc.Identity{}, "401, but with a web page"},
-		{"401 html, empty", say(401, html, ""), nil, unknown, ipc.Identity{}, "401, but with a web page"},
-
-		{"403", say(403, js, `{}`), nil, unknown, ipc.Identity{}, "whoami says 403; it is bound to no server"},
-		{"403, server 201", say(403, js, `{}`), known, agent.Alive, jane, "knows the token"},
-		{"403, server 401", say(403, js, `{}`), say(401, js, status401), agent.Rejected, ipc.Identity{}, "whoami says 403; 127.0.0.1:"},
-		{"403, server 403", say(403, js, `{}`), say(403, js, status403), agent.Rejected, ipc.Identity{}, " says 403"},
-		{"403, server html 403", say(403, js, `{}`), say(403, html, page), unknown, ipc.Identity{}, "403, but with a web page"},
-		{"403, server bare 401", say(403, js, `{}`), say(401, js, `{}`), unknown, ipc.Identity{}, "401, but not as an API server does"},
-		{"403, server 500", say(403, js, `{}`), say(500, js, `{}`), unknown, ipc.Identity{}, "says 500"},
-		{"html 403, server 401", say(403, html, page), say(401, js, status401), unknown, ipc.Identity{}, "403, but with a web page"},
-		{"html 403, server 201", say(403, html, page), known, agent.Alive, jane, "knows the token"},
-
-		{"500", say(500, js, `{"error":"TOKEN"}`), nil, unknown, ipc.Identity{}, "whoami says 500"},
-		{"500, server 403", say(500, js, `{}`), say(403, js, status403), unknown, ipc.Identity{}, "whoami says 500; 127.0.0.1:"},
-		{"500, server 201", say(500, js, `{}`), known, agent.Alive, jane, "knows the token"},
-		{"502 html", say(502, html, page), nil, unknown, ipc.Identity{}, "whoami: 502, but with a web page"},
-		{"429", say(429, js, `{}`), nil, unknown, ipc.Identity{}, "whoami says 429"},
-		{"407", say(407, js, `{}`), nil, unknown, ipc.Identity{}, "whoami says 407"},
-		{"not HTTP", raw("TOKEN is what you sent\n"), nil, unknown, ipc.Identity{}, "the answer is not HTTP"},
-		{"not HTTP, half of the token", raw("HTTP/1.1 s3cr3t0123456789 x\r\n\r\n"), nil, unknown, ipc.Identity{}, "the answer is not HTTP"},
-		{"bad header", raw("HTTP/1.1 200 OK\r\nTOKEN\r\n\r\n"), nil, unknown, ipc.Identity{}, "the answer is not HTTP"},
-		{"cut off", raw("HTTP/1.1 401 No\r\nContent-Length: 100\r\n\r\n{"), nil, unknown, ipc.Identity{}, "ended before the answer did"},
-		{"closed", raw(""), nil, unknown, ipc.Identity{}, "ended before the answer did"},
-		{"endless header", raw("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("TOKEN", 4000) + "\r\n\r\n"), nil, unknown, ipc.Identity{}, "the answer is not HTTP"},
-	}
-	for _, tt := range tests {
+	for _, tt := range endpointTests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			endpoint := newSite(t, tt.whoami)

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/singleflight"
-	utilnet "k8s.io/apimachinery/pkg/util/net"
 
 	"github.com/cwagent/cwagent/agent"
 	"github.com/cwagent/cwagent/ipc"
@@ -58,11 +57,7 @@ func New(c Config) (*Verifier, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	v := &Verifier{
-		Config: c, limit: most,
-		// client-go's default, which also understands networks in NO_PROXY.
-		proxy: utilnet.NewProxierWithNoProxyCIDR(http.ProxyFromEnvironment),
-	}
+	v := &Verifier{Config: c, limit: most, proxy: http.ProxyFromEnvironment}
 	v.ask = v.inquire
 	return v, nil
 }
