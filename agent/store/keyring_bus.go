@@ -124,6 +124,7 @@ func answer(err error) error {
 		"org.freedesktop.Secret.Error.NoSuchObject",
 		"org.freedesktop.DBus.Error.UnknownObject",
 		"org.freedesktop.DBus.Error.UnknownMethod",
+		"org.freedesktop.DBus.Error.UnknownInterface",
 		"org.freedesktop.DBus.Error.ServiceUnknown",
 		"org.freedesktop.DBus.Error.NameHasNoOwner",
 		"org.freedesktop.DBus.Error.NoReply",

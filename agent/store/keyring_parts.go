@@ -35,6 +35,9 @@ var errTorn = errors.New("its parts do not fit together")
 
 const headMark = "cwagent parts v1 "
 
+// maxParts is far above what the longest token needs on Windows: 53.
+const maxParts = 4096
+
 var generations = [2]string{"a", "b"}
 
 // head is the content of an item whose value is elsewhere.
@@ -64,7 +67,7 @@ func parseHead(value string) (h head, is bool, err error) {
 	var err1, err2 error
 	h.count, err1 = strconv.Atoi(f[1])
 	h.length, err2 = strconv.Atoi(f[2])
-	if err1 != nil || err2 != nil || h.String() != value {
+	if err1 != nil || err2 != nil || h.count < 1 || h.count > maxParts || h.String() != value {
 		return head{}, true, errTorn
 	}
 	return h, true, nil
@@ -115,7 +118,7 @@ func (p *parts) Put(ctx context.Context, key string, s ipc.Secret) error {
 		if err := in.write(ctx, key, value); err != nil {
 			return err
 		}
-		_ = sweep(ctx, in, key, h)
+		_ = sweep(ctx, in, key, old, h)
 		return nil
 	})
 }
@@ -123,10 +126,14 @@ func (p *parts) Put(ctx context.Context, key string, s ipc.Secret) error {
 // Delete implements blocking.
 func (p *parts) Delete(ctx context.Context, key string) error {
 	return p.vault.enter(ctx, func(in items) error {
-		if err := in.remove(ctx, key); err != nil && !errors.Is(err, agent.ErrNotFound) {
+		old, err := in.read(ctx, key)
+		if err == nil {
+			err = in.remove(ctx, key)
+		}
+		if err != nil && !errors.Is(err, agent.ErrNotFound) {
 			return err
 		}
-		return sweep(ctx, in, key, head{})
+		return sweep(ctx, in, key, old, head{})
 	})
 }
 
@@ -137,6 +144,9 @@ func (p *parts) split(ctx context.Context, in items, key, value, old string) (he
 	h := head{gen: generations[0], length: len(value), sum: checksum(value)}
 	if was, is, err := parseHead(old); is && err == nil && was.gen == h.gen {
 		h.gen = generations[1]
+	}
+	if len(value) > maxParts*p.limit {
+		return head{}, fmt.Errorf("%w: %d bytes are too long for it", agent.ErrRefused, len(value))
 	}
 	for part := range slices.Chunk([]byte(value), p.limit) {
 		h.count++
@@ -171,9 +181,11 @@ func join(ctx context.Context, in items, key string, h head) (string, error) {
 	return value, nil
 }
 
-// sweep removes the parts of key that h does not name. The last goes first: a
-// sweep that is cut short leaves no gap, and the next one finds the rest.
-func sweep(ctx context.Context, in items, key string, h head) error {
+// sweep removes the parts of key that h does not name, which the item old, if
+// it is a head, may count. The last goes first: a sweep that is cut short leaves
+// no gap, and the next one finds the rest.
+func sweep(ctx context.Context, in items, key, old string, h head) error {
+	was, _, _ := parseHead(old)
 	for _, gen := range generations {
 		first := 1
 		if gen == h.gen {
@@ -182,6 +194,9 @@ func sweep(ctx context.Context, in items, key string, h head) error {
 		end, err := firstAbsent(ctx, in, key, gen, first)
 		if err != nil {
 			return err
+		}
+		if gen == was.gen {
+			end = max(end, was.count+1) // somebody else may have made a gap
 		}
 		for i := end - 1; i >= first; i-- {
 			if err := in.remove(ctx, partName(key, gen, i)); err != nil && !errors.Is(err, agent.ErrNotFound) {

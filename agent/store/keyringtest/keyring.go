@@ -27,7 +27,7 @@ type Options struct {
 	Password string // of the login collection; empty means Password
 	Fresh    bool   // no collection, as in a home that never saw a desktop
 	Locked   bool   // the collection is there, and the daemon was given a wrong password
-	Blank    bool   // the collection has an empty password: it lies on disk in clear
+	Blank    bool   // the collection has an empty password: it lies on disk in clear, and is locked until somebody asks
 	BusOnly  bool   // no daemon
 
 	// Items are in the collection from the start, by the attribute username, with

@@ -16,7 +16,7 @@ import (
 
 func locked(t *testing.T, k *Keyring) (is bool) {
 	t.Helper()
-	err := k.with("look", func(c *control, p dbus.ObjectPath) error {
+	err := k.with("look", func(c control, p dbus.ObjectPath) error {
 		return c.call(p, "org.freedesktop.DBus.Properties.Get", "org.freedesktop.Secret.Collection", "Locked").Store(&is)
 	})
 	if err != nil {

@@ -4,6 +4,7 @@ package keyringtest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -117,11 +118,13 @@ func (k *Keyring) startDaemon(password string) error {
 	if password != "" {
 		args = append(args, "--unlock")
 	}
-	c, err := k.dial()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	c, err := k.dial(ctx)
 	if err != nil {
 		return err
 	}
-	defer c.close()
+	defer c.Close()
 	owned, err := c.watchOwner()
 	if err != nil {
 		return err
