@@ -5,6 +5,7 @@
 package atomicfile
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -25,12 +26,12 @@ type Options struct {
 
 // Write replaces the file at path by data. path is not followed if it is a
 // symbolic link: resolve it first. On error the old file is as it was, and no
-// temporary file is left.
+// temporary file is left; the error names no path.
 func Write(path string, data []byte, o Options) error {
 	dir := filepath.Dir(path)
 	tmp, err := os.CreateTemp(dir, ".cwagent-*")
 	if err != nil {
-		return fmt.Errorf("make temporary file: %w", err)
+		return fmt.Errorf("no file can be made beside it: %w", cause(err))
 	}
 	defer os.Remove(tmp.Name()) // after the rename there is nothing to remove
 	err = fill(tmp, data, o)
@@ -43,8 +44,23 @@ func Write(path string, data []byte, o Options) error {
 	if err == nil {
 		err = os.Rename(tmp.Name(), path)
 	}
-	if err == nil {
-		err = syncDir(dir)
+	if err != nil {
+		return cause(err)
+	}
+	syncDir(dir)
+	return nil
+}
+
+// cause is an error of the file system without the paths, which name a file
+// that a person has never heard of.
+func cause(err error) error {
+	var pe *fs.PathError
+	var le *os.LinkError
+	switch {
+	case errors.As(err, &pe):
+		return pe.Err
+	case errors.As(err, &le):
+		return le.Err
 	}
 	return err
 }
@@ -65,12 +81,12 @@ func fill(tmp *os.File, data []byte, o Options) error {
 	return tmp.Sync()
 }
 
-// syncDir makes a rename durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
+// syncDir makes a rename durable where that is possible: a folder need not be
+// readable, and Windows cannot sync one. It is no error because the file is
+// replaced by then: a caller that took it for failed would forget the token.
+func syncDir(dir string) {
+	if d, err := os.Open(dir); err == nil {
+		_ = d.Sync()
+		d.Close()
 	}
-	defer d.Close()
-	return d.Sync()
 }
