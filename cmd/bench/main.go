@@ -76,7 +76,7 @@ func run(bin string, runs int) error {
 		}
 		fmt.Printf("size %-22s %.2f MB\n", filepath.Base(name), float64(info.Size())/1e6)
 	}
-	return nil
+	return coldStart(bin, 200)
 }
 
 // floors builds the two reference programs, with the plugin's own flags.

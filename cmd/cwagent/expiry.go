@@ -1,12 +1,12 @@
 package main
 
 import (
-	"regexp"
 	"strconv"
 	"time"
 
 	"github.com/spf13/pflag"
 
+	"github.com/cwagent/cwagent/agent/config"
 	"github.com/cwagent/cwagent/ipc"
 )
 
@@ -39,7 +39,7 @@ func (l *lifeFlags) apply(r *ipc.AddRequest, created, now time.Time) error {
 		return nil
 	}
 	end, ok := parseInstant(l.expires)
-	if d, isSpan := parseSpan(l.expires); isSpan {
+	if d, isSpan := config.ParseDuration(l.expires); isSpan {
 		end, ok = created.Add(d), true
 	}
 	if !ok {
@@ -60,24 +60,6 @@ func parseInstant(s string) (time.Time, bool) {
 		}
 	}
 	return time.Time{}, false
-}
-
-var days = regexp.MustCompile(`^([0-9]{1,5})([dwy])$`)
-
-// parseSpan reads a positive duration: as Go's, or in days, weeks or years of
-// 365 days.
-func parseSpan(s string) (time.Duration, bool) {
-	if m := days.FindStringSubmatch(s); m != nil {
-		n, _ := strconv.Atoi(m[1])
-		day := 24 * time.Hour
-		unit := map[string]time.Duration{"d": day, "w": 7 * day, "y": 365 * day}[m[2]]
-		if n == 0 || n > int(100*365*day/unit) {
-			return 0, false // a century: beyond it the arithmetic would overflow
-		}
-		return time.Duration(n) * unit, true
-	}
-	d, err := time.ParseDuration(s)
-	return d, err == nil && d > 0
 }
 
 // expiryWords says when a token ends.

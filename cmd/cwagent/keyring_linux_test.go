@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
 
 	"github.com/cwagent/cwagent/agent/store/keyringtest"
 )
@@ -53,6 +54,14 @@ func startKeyring(ts *testscript.TestScript, o keyringtest.Options) {
 		ts.Setenv(name, k.Getenv(name))
 	}
 	ts.Setenv("KEYRING", dir)
+}
+
+// cmdTinyDisk mounts a disk of 64 kB at a folder: tinydisk DIR. Only root can.
+func cmdTinyDisk(ts *testscript.TestScript, neg bool, args []string) {
+	dir := ts.MkAbs(args[0])
+	ts.Check(os.Mkdir(dir, 0o700))
+	ts.Check(unix.Mount("tmpfs", dir, "tmpfs", 0, "size=64k,mode=0700"))
+	ts.Defer(func() { unix.Unmount(dir, unix.MNT_DETACH) })
 }
 
 // missing says what the end-to-end tests need and this machine lacks.

@@ -12,4 +12,8 @@ func cmdKeyring(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Fatalf("no keyring can be had here")
 }
 
+func cmdTinyDisk(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Fatalf("no small disk can be had here")
+}
+
 func missing() error { return errors.New("the end-to-end tests run on Linux") }

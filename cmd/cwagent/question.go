@@ -7,6 +7,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"github.com/cwagent/cwagent/agent/config"
 )
 
 // lifetimes are the six that the Console offers, as --expires spells them. "One
@@ -27,7 +29,7 @@ func (c *cli) askExpiry(file, user string, created time.Time) (string, error) {
 		file, user, created.Local().Format("2006-01-02 15:04"))
 	for i, l := range lifetimes {
 		when := "never"
-		if d, ok := parseSpan(l.expires); ok {
+		if d, ok := config.ParseDuration(l.expires); ok {
 			when = created.Add(d).Local().Format("2006-01-02 15:04 MST")
 		}
 		fmt.Fprintf(c.err, "  %d  %-10s %s\n", i+1, l.words, when)

@@ -84,15 +84,19 @@ func configure(env *testscript.Env, endpoint, ca string) error {
 // commands are what scripts have beside testscript's own.
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"agent":  cmdAgent,
-	"stop":   cmdStop,
 	"signal": cmdSignal,
 	"exits":  cmdExits,
 	"mode":   cmdMode,
 }
 
 // cmdAgent starts "cwagent agent" and waits until it says that it serves. Its
-// log is agent.log in the script's folder; stop ends it.
+// log is agent.log in the script's folder. "agent stop" ends it: not "stop",
+// which is testscript's own and ends the script.
 func cmdAgent(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) == 1 && args[0] == "stop" {
+		stopAgent(ts)
+		return
+	}
 	path, err := lookPath(ts, "cwagent")
 	ts.Check(err)
 	c := exec.Command(path, append([]string{"agent"}, args...)...)
@@ -140,7 +144,7 @@ func lookPath(ts *testscript.TestScript, name string) (string, error) {
 // environ is what programs of a script see.
 func environ(ts *testscript.TestScript) []string {
 	env := []string{}
-	for _, name := range []string{"HOME", "PATH", "XDG_RUNTIME_DIR", "TZ", "CWAGENT_SOCKET", "XDG_STATE_HOME", "XDG_DATA_HOME", "DBUS_SESSION_BUS_ADDRESS", "KUBECONFIG", "GOCOVERDIR"} {
+	for _, name := range []string{"HOME", "PATH", "XDG_RUNTIME_DIR", "TZ", "CWAGENT_SOCKET", "CWAGENT_STATE_DIR", "XDG_STATE_HOME", "XDG_DATA_HOME", "DBUS_SESSION_BUS_ADDRESS", "KUBECONFIG", "GOCOVERDIR"} {
 		if v := ts.Getenv(name); v != "" {
 			env = append(env, name+"="+v)
 		}
@@ -148,8 +152,8 @@ func environ(ts *testscript.TestScript) []string {
 	return env
 }
 
-// cmdStop ends the agent by SIGTERM and waits; it must leave with 0.
-func cmdStop(ts *testscript.TestScript, neg bool, args []string) {
+// stopAgent ends the agent by SIGTERM and waits; it must leave with 0.
+func stopAgent(ts *testscript.TestScript) {
 	a, ok := agents.LoadAndDelete(ts.MkAbs("."))
 	if !ok {
 		ts.Fatalf("no agent runs")

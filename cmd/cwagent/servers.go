@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/hex"
 	"fmt"
+	"net/url"
 	"os"
 	"strconv"
 
@@ -113,7 +114,7 @@ func serverWords(s ipc.Server) string {
 		line += " tls-server-name " + printable(s.TLSServerName)
 	}
 	if s.ProxyURL != "" {
-		line += " proxy-url " + printable(s.ProxyURL)
+		line += " proxy-url " + printable(withoutPassword(s.ProxyURL))
 	}
 	if s.Insecure {
 		line += " insecure-skip-tls-verify"
@@ -130,4 +131,12 @@ func printable(s string) string {
 		}
 	}
 	return s
+}
+
+// withoutPassword hides the password that a proxy's URL may have.
+func withoutPassword(raw string) string {
+	if u, err := url.Parse(raw); err == nil {
+		return u.Redacted()
+	}
+	return raw
 }
