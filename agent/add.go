@@ -36,6 +36,9 @@ func (a *Agent) Add(ctx context.Context, r ipc.AddRequest) (ipc.AddReply, error)
 	if err != nil || next == nil {
 		return reply, err
 	}
+	if err := sameOwner(r, old, t); err != nil {
+		return ipc.AddReply{}, err
+	}
 	next.servers = merge(next.servers, servers)
 	next.noClusterInfo = next.noClusterInfo || r.NoClusterInfo
 	next.settle()
@@ -61,6 +64,9 @@ func (a *Agent) merge(old *credential, r ipc.AddRequest, t token) (*credential, 
 	case old == nil:
 		reply.Outcome = ipc.OutcomeCreated
 		return &credential{name: r.Name, token: t, ephemeral: r.Ephemeral}, reply, nil
+	case old.inStore() && !r.Replace:
+		_, err := a.usable(old, a.Now())
+		return nil, reply, err // what it holds cannot be known now
 	case old.token.secret.Equal(r.Secret):
 		reply.Outcome = ipc.OutcomeExtended
 		next := old.clone()
@@ -72,15 +78,19 @@ func (a *Agent) merge(old *credential, r ipc.AddRequest, t token) (*credential, 
 	case r.Replace:
 		reply.Outcome = ipc.OutcomeReplaced
 		next := old.clone()
-		next.token, next.saved, next.missing = t, false, false
+		next.token, next.saved = t, false
 		next.ephemeral = old.ephemeral || r.Ephemeral
 		return next, reply, nil
 	case r.DryRun && reply.SameAs != "":
 		return nil, reply, nil
 	}
+	holds := "holds another token"
+	if old.token.secret.Empty() {
+		holds = "has no token"
+	}
 	return nil, reply, &ipc.Error{
 		Code: ipc.CodeExists,
-		What: "credential " + quote(r.Name) + ": it exists and holds another token",
+		What: "credential " + quote(r.Name) + ": it exists and " + holds,
 		Hint: "take another name, or replace its token: cwagent add " + r.Name + " --replace",
 	}
 }
@@ -103,7 +113,7 @@ func (t *token) learn(r ipc.AddRequest, now token) {
 		t.id = r.ID
 	}
 	if !now.verified.IsZero() {
-		t.identity, t.verified, t.refused = now.identity, now.verified, ""
+		t.identity, t.verified, t.refused = fuller(t.identity, now.identity), now.verified, ""
 	}
 	if r.Expiry == ipc.ExpiryUnknown {
 		return
@@ -127,18 +137,18 @@ func (a *Agent) acceptable(ctx context.Context, next *credential, r ipc.AddReque
 			Hint: "--ephemeral accepts that; without it nothing is changed",
 		}
 	}
-	if !r.AllowPlaintext && !next.saved && a.Store.Plaintext(ctx) {
-		return &ipc.Error{
-			Code: ipc.CodeStore,
-			What: "store " + info.Kind + ": it has no password, so its tokens would lie on disk in clear",
-			Hint: "give the keyring a password, or accept it with --allow-plaintext-keyring; nothing was changed",
-		}
-	}
 	if a.book.Store != "" && a.book.Store != info.Kind {
 		return &ipc.Error{
 			Code: ipc.CodeStore,
 			What: "store " + info.Kind + ": the tokens so far rest in the " + a.book.Store,
 			Hint: "the choice is made once: set store: " + a.book.Store + " in the config",
+		}
+	}
+	if !r.AllowPlaintext && !next.saved && plaintext(ctx, a.Store) {
+		return &ipc.Error{
+			Code: ipc.CodeStore,
+			What: "store " + info.Kind + ": it has no password, so its tokens would lie on disk in clear",
+			Hint: "give the keyring a password, or accept it with --allow-plaintext-keyring; nothing was changed",
 		}
 	}
 	return nil
@@ -173,28 +183,21 @@ func (a *Agent) install(ctx context.Context, old, next *credential, r ipc.AddReq
 		b.orphan(old.token.key)
 	}
 	if err := a.write(b); err != nil {
-		if stored {
-			_ = a.Store.Delete(ctx, next.token.key) // what is reported is the reason
-		}
+		a.discard(ctx) // what has been stored is still among the orphans
 		return err
 	}
-	a.mu.Lock()
-	a.creds[next.name], a.cas = next, b.CAs
-	a.mu.Unlock()
-	if !fresh {
-		return nil
+	a.put(next)
+	if fresh {
+		a.Log.Info("token added", "credential", next.name, "id", next.token.id)
 	}
-	a.Log.Info("token added", "credential", next.name, "id", next.token.id)
-	if old != nil {
-		a.discard(ctx, old)
-	}
+	a.discard(ctx)
 	return nil
 }
 
 // checkAdd judges a request before anything is touched.
 func (a *Agent) checkAdd(r ipc.AddRequest) (token, []ipc.Server, error) {
 	now := a.Now()
-	t := token{secret: r.Secret, key: newKey(r.Name), id: r.ID, added: now, expiry: r.Expiry}
+	t := token{secret: r.Secret, key: newKey(r.Name, r.ID), id: r.ID, added: now, expiry: r.Expiry}
 	if r.Created != nil {
 		t.created = *r.Created
 	}

@@ -23,7 +23,7 @@ import (
 	"github.com/cwagent/cwagent/ipc"
 )
 
-// Config is what an Agent is made of. Every field is required.
+// Config is what an Agent is made of. Every field but Policy is required.
 type Config struct {
 	Store    Store            // where tokens rest
 	Ledger   Ledger           // where the rest is kept
@@ -31,6 +31,7 @@ type Config struct {
 	Verifier Verifier         // who knows whether a token is alive
 	Now      func() time.Time // the wall clock
 	Log      *slog.Logger
+	Policy   Policy // when a person is needed; may be zero
 	Version  string // of this program, for status
 	Socket   string // path, for status
 }
@@ -45,6 +46,7 @@ type Agent struct {
 	// taken before mu.
 	change chan struct{}
 	book   Book // as it was last written; for whoever holds change
+	unsure bool // the ledger may hold something else; for whoever holds change
 
 	wants   chan want               // requests that wait for the store
 	trouble atomic.Pointer[trouble] // nil while the store answers
@@ -82,21 +84,16 @@ func (a *Agent) lookup(name string) (*credential, error) {
 	return c, nil
 }
 
-// put makes c the credential of its name.
+// put makes c, which nobody else knows yet, the credential of its name. The
+// caller is the one who may change; the loader does not wait for changes, and
+// what it found out meanwhile about the same token is kept.
 func (a *Agent) put(c *credential) {
 	a.mu.Lock()
-	a.creds[c.name] = c
-	a.mu.Unlock()
-}
-
-// replace puts next in the place of old, unless somebody else has done so
-// meanwhile.
-func (a *Agent) replace(old, next *credential) {
-	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.creds[old.name] == old {
-		a.creds[old.name] = next
+	if now := a.creds[c.name]; now != nil && now.token.key == c.token.key && c.inStore() {
+		c.token.secret, c.token.fault = now.token.secret, now.token.fault
 	}
+	a.creds[c.name], a.cas = c, a.book.CAs
 }
 
 // changing waits for its turn to change credentials, at most as long as ctx

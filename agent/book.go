@@ -12,7 +12,7 @@ type Ledger interface {
 	// Load returns the book, an empty one where there is none yet.
 	Load() (Book, error)
 
-	// Save replaces the book, whole or not at all.
+	// Save replaces the book, whole or not at all. An error leaves open which.
 	Save(Book) error
 }
 
@@ -26,7 +26,8 @@ type Book struct {
 
 	// Orphans are keys of the store that no credential uses: a token that was
 	// about to be added, or one that has been replaced. They are written down
-	// before the store is touched and deleted at the next start.
+	// before the store is touched, and deleted after the next change or at the
+	// next start.
 	Orphans []string `json:"orphans,omitempty"`
 
 	// CAs holds the certificate authorities of bound servers, PEM by their

@@ -8,19 +8,37 @@ import (
 	"github.com/cwagent/cwagent/ipc"
 )
 
-// discard removes the token of a credential that is no longer used; the ledger
-// has it among the orphans. A store that keeps it does no harm to anybody's
-// work: it is logged, and tried again at the next start.
-func (a *Agent) discard(ctx context.Context, c *credential) {
-	if !c.saved {
+// sweep removes from the store what no credential uses any more.
+func (a *Agent) sweep(ctx context.Context) {
+	done, err := a.changing(ctx)
+	if err != nil {
 		return
 	}
-	if err := a.Store.Delete(ctx, c.token.key); err != nil {
-		a.Log.Warn("old token stays in the store for now", "credential", c.name, "error", err)
+	defer done()
+	a.discard(ctx)
+}
+
+// discard deletes the orphans of the ledger from the store. The caller is the
+// one who may change. A store that keeps them does no harm to anybody's work: it
+// is logged, and tried again after the next change or at the next start.
+func (a *Agent) discard(ctx context.Context) {
+	if len(a.book.Orphans) == 0 {
 		return
+	}
+	if a.unsure && a.write(a.page(nil, "")) != nil {
+		return // for the ledger on disk, one of them may be in use
 	}
 	b := a.page(nil, "")
-	b.adopt(c.token.key)
+	for _, key := range a.book.Orphans {
+		if err := remove(ctx, a.Store, key); err != nil {
+			a.Log.Warn("unused token stays in the store for now", "key", key, "error", err)
+			break
+		}
+		b.adopt(key)
+	}
+	if len(b.Orphans) == len(a.book.Orphans) {
+		return
+	}
 	if err := a.write(b); err != nil {
 		a.Log.Warn("state not written", "error", err)
 	}
@@ -38,6 +56,7 @@ func (a *Agent) Forget(ctx context.Context, r ipc.ForgetRequest) error {
 		return err
 	}
 	b := a.page(nil, r.Name)
+	b.prune()
 	if c.saved {
 		b.orphan(c.token.key)
 	}
@@ -46,9 +65,10 @@ func (a *Agent) Forget(ctx context.Context, r ipc.ForgetRequest) error {
 	}
 	a.mu.Lock()
 	delete(a.creds, r.Name)
+	a.cas = b.CAs
 	a.mu.Unlock()
-	a.discard(ctx, c)
 	a.Log.Info("credential forgotten", "credential", r.Name)
+	a.discard(ctx)
 	return nil
 }
 
@@ -87,9 +107,7 @@ func (a *Agent) Servers(ctx context.Context, r ipc.ServersRequest) (ipc.Credenti
 	if err := a.write(b); err != nil {
 		return ipc.Credential{}, err
 	}
-	a.mu.Lock()
-	a.creds[next.name], a.cas = next, b.CAs
-	a.mu.Unlock()
+	a.put(next)
 	return a.describe(next, a.Now()), nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"regexp"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -20,7 +21,6 @@ type credential struct {
 	noClusterInfo bool         // also for callers that name no server
 	ephemeral     bool         // memory only, on purpose
 	saved         bool         // the token is in the store
-	missing       bool         // the store works and does not have it
 
 	rendered atomic.Pointer[rendering]   // the last answer
 	refusal  atomic.Pointer[ipc.Refusal] // the last one, for status
@@ -39,6 +39,8 @@ type token struct {
 	identity ipc.Identity
 	verified time.Time // when it was last found alive; zero: never asked
 	refused  string    // why, if it was last found rejected
+
+	fault *trouble // why the store does not give this one, though it works
 }
 
 // clone copies c for a change. The rendering is left behind: what it says may
@@ -46,7 +48,7 @@ type token struct {
 func (c *credential) clone() *credential {
 	n := &credential{
 		name: c.name, token: c.token, servers: slices.Clone(c.servers),
-		noClusterInfo: c.noClusterInfo, ephemeral: c.ephemeral, saved: c.saved, missing: c.missing,
+		noClusterInfo: c.noClusterInfo, ephemeral: c.ephemeral, saved: c.saved,
 	}
 	n.refusal.Store(c.refusal.Load())
 	return n
@@ -93,12 +95,23 @@ func CheckToken(s ipc.Secret) error {
 	return nil
 }
 
-// newKey returns the name of a new token in the store. It is unique, so that
-// the next token never overwrites the one that is still needed.
-func newKey(name string) string {
+// apiTokenPrefix begins CoreWeave's API Access Tokens, the only ones that its
+// endpoint may see.
+const apiTokenPrefix = "CW-SECRET-"
+
+// IsAPIToken reports whether s is one of CoreWeave's API Access Tokens.
+func IsAPIToken(s ipc.Secret) bool { return strings.HasPrefix(s.Reveal(), apiTokenPrefix) }
+
+// newKey returns the name of a new token in the store, as a person will read it
+// there: prod cwtoken-3f9a1c7e #5f3a9c01. It is unique, so that the next token
+// never overwrites the one that is still needed.
+func newKey(name, id string) string {
 	var b [4]byte
 	_, _ = rand.Read(b[:]) // never fails since Go 1.24
-	return name + "." + hex.EncodeToString(b[:])
+	if id != "" {
+		name += " " + id
+	}
+	return name + " #" + hex.EncodeToString(b[:])
 }
 
 func notFound(name string) error {

@@ -121,7 +121,7 @@ func (a *Agent) usable(c *credential, now time.Time) (time.Time, error) {
 	case ipc.StateEmpty:
 		e.Code = ipc.CodeEmpty
 	case ipc.StateLocked:
-		e.Code, e.Hint = ipc.CodeLocked, "unlock it, and try again; cwagent status shows the store"
+		e.Code, e.Hint = ipc.CodeLocked, a.remedy(c)
 	case ipc.StateRefused:
 		e.Code, e.Hint = ipc.CodeRefused, e.Hint+"; cwagent verify "+c.name+" asks again"
 	case ipc.StateExpired:
@@ -138,7 +138,7 @@ func (a *Agent) judge(c *credential, now time.Time) (ipc.State, string) {
 	if c.token.secret.Empty() {
 		return a.unusable(c)
 	}
-	state, reason := judge(now, c.token)
+	state, reason := judge(now, c.token, a.Policy.of(c.name))
 	if state != ipc.StateExpired && c.token.refused != "" {
 		return ipc.StateRefused, "the server refuses its token: " + c.token.refused
 	}

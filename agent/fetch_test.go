@@ -122,7 +122,7 @@ func TestFetchRefuses(t *testing.T) {
 func TestFetchDuringChanges(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	const names, rounds = 4, 150
+	const names, rounds = 4, 60
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	stop := make(chan struct{})

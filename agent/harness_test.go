@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -29,25 +28,54 @@ var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 type world struct {
 	*agent.Agent
 	t     *testing.T
-	now   atomic.Int64 // nanoseconds since the epoch
+	now   atomic.Int64     // nanoseconds since the epoch
+	clock func() time.Time // now, unless a test under synctest says otherwise
+	looks atomic.Int64     // at the clock
+	wakes atomic.Int64     // of Run
 	disk  *disk
 	codec *counter
 
-	ledger notebook
+	ledger *notebook
 	oracle oracle
 	log    *journal
 }
 
-func newWorld(t *testing.T) *world {
-	w := &world{t: t, disk: newDisk(), codec: &counter{Codec: render.Codec{}}, log: &journal{}}
+func newWorld(t *testing.T) *world { return worldOn(t, newDisk(), &notebook{}) }
+
+// worldOn is a world with that store and that ledger.
+func worldOn(t *testing.T, d *disk, n *notebook) *world {
+	w := &world{t: t, disk: d, ledger: n, codec: &counter{Codec: render.Codec{}}, log: &journal{}}
 	w.set(noon)
+	w.clock = func() time.Time { return time.Unix(0, w.now.Load()) }
 	w.Agent = agent.New(agent.Config{
-		Store: w.disk, Ledger: &w.ledger, Verifier: &w.oracle, Codec: w.codec, Version: "test", Socket: "/run/test.sock",
-		Now: func() time.Time { return time.Unix(0, w.now.Load()) },
+		Store: w.disk, Ledger: w.ledger, Verifier: &w.oracle, Codec: w.codec, Version: "test", Socket: "/run/test.sock",
+		Now: func() time.Time { w.looks.Add(1); return w.clock() },
 		Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
-	t.Cleanup(func() { noSecret(t, "log", w.log.String()) })
+	t.Cleanup(func() {
+		noSecret(t, "log", w.log.String())
+		noSecret(t, "ledger", string(n.text))
+	})
 	return w
+}
+
+// restart returns a world with a new agent, which has read the ledger only.
+func (w *world) restart() *world {
+	w.t.Helper()
+	next := worldOn(w.t, w.disk, w.ledger)
+	next.now.Store(w.now.Load())
+	if err := next.Restore(); err != nil {
+		w.t.Fatal(err)
+	}
+	return next
+}
+
+// run lets the agent read its store until stop is called.
+func (w *world) run() (stop func()) {
+	ctx, cancel := context.WithCancel(w.t.Context())
+	var loading sync.WaitGroup
+	loading.Go(func() { w.Run(watched{ctx, &w.wakes}) })
+	return func() { cancel(); loading.Wait() }
 }
 
 func noSecret(t *testing.T, where, text string) {
@@ -58,6 +86,14 @@ func noSecret(t *testing.T, where, text string) {
 }
 
 func (w *world) set(now time.Time) { w.now.Store(now.UnixNano()) }
+
+// watched is a ctx that counts how often somebody begins to wait for it.
+type watched struct {
+	context.Context
+	waits *atomic.Int64
+}
+
+func (w watched) Done() <-chan struct{} { w.waits.Add(1); return w.Context.Done() }
 
 // request is what adds a token of that name, bound to home.
 func request(name, secret string) ipc.AddRequest {
@@ -136,90 +172,6 @@ func refused(t *testing.T, err error, code ipc.Code) *ipc.Error {
 	}
 	noSecret(t, "error", e.Text())
 	return e
-}
-
-// disk is a durable store whose calls can be made to fail or to wait.
-type disk struct {
-	plaintext bool
-
-	hook func(ctx context.Context, op string) error // set before the first call
-
-	mu      sync.Mutex
-	secrets map[string]ipc.Secret
-	calls   []string
-}
-
-func newDisk() *disk { return &disk{secrets: map[string]ipc.Secret{}} }
-
-func (*disk) Info() ipc.StoreInfo { return ipc.StoreInfo{Kind: "disk", Why: "for tests"} }
-func (*disk) Durable() bool       { return true }
-
-func (d *disk) Plaintext(context.Context) bool { return d.plaintext }
-
-func (d *disk) begin(ctx context.Context, op string) error {
-	if d.hook != nil {
-		if err := d.hook(ctx, op); err != nil {
-			return err
-		}
-	}
-	d.mu.Lock()
-	d.calls = append(d.calls, op)
-	d.mu.Unlock()
-	return nil
-}
-
-func (d *disk) Get(ctx context.Context, key string) (ipc.Secret, error) {
-	if err := d.begin(ctx, "get"); err != nil {
-		return ipc.Secret{}, err
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	s, ok := d.secrets[key]
-	if !ok {
-		return s, agent.ErrNotFound
-	}
-	return s, nil
-}
-
-func (d *disk) Put(ctx context.Context, key string, s ipc.Secret) error {
-	if err := d.begin(ctx, "put"); err != nil {
-		return err
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.secrets[key] = s
-	return nil
-}
-
-func (d *disk) Delete(ctx context.Context, key string) error {
-	if err := d.begin(ctx, "delete"); err != nil {
-		return err
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.secrets, key)
-	return nil
-}
-
-// holds returns what is stored, sorted.
-func (d *disk) holds() []string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	all := []string{}
-	for _, s := range d.secrets {
-		all = append(all, s.Reveal())
-	}
-	slices.Sort(all)
-	return all
-}
-
-// took returns the calls since it was asked last.
-func (d *disk) took() []string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	calls := d.calls
-	d.calls = nil
-	return calls
 }
 
 // counter counts the renderings.

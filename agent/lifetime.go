@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/cwagent/cwagent/ipc"
@@ -25,14 +26,40 @@ const (
 	// minute-long answers: an answer that ends further away than this is cut
 	// to the full minute, so that one rendering serves for a minute.
 	coarse = 2 * time.Minute
-
-	// maxAge is how old a token may be before a person should replace it,
-	// whatever the token itself says.
-	maxAge = 90 * 24 * time.Hour
 )
 
-// warnBefore are the times left at which a person is told, longest first.
+// A Policy says when a person is needed. The zero Policy is the usual one.
+type Policy struct {
+	// WarnBefore are the times left at which a person is told, longest first;
+	// nil means 14 days, 3 days, a day, an hour.
+	WarnBefore []time.Duration
+
+	// MaxAge is how old the token of a credential may be before it should be
+	// replaced, whatever the token itself says, by the credential's name; zero
+	// is no limit. What is not in it has 90 days.
+	MaxAge map[string]time.Duration
+}
+
 var warnBefore = []time.Duration{14 * 24 * time.Hour, 3 * 24 * time.Hour, 24 * time.Hour, time.Hour}
+
+const maxAge = 90 * 24 * time.Hour
+
+// rules are a Policy as it applies to one credential.
+type rules struct {
+	warnBefore []time.Duration
+	maxAge     time.Duration // 0: no limit
+}
+
+func (p Policy) of(name string) rules {
+	r := rules{p.WarnBefore, maxAge}
+	if r.warnBefore == nil {
+		r.warnBefore = warnBefore
+	}
+	if age, set := p.MaxAge[name]; set {
+		r.maxAge = age
+	}
+	return r
+}
 
 // timestamp returns the expirationTimestamp of an answer given now: early
 // enough that no caller uses the token when it is dead, soon enough that it
@@ -88,29 +115,38 @@ func born(t token) time.Time {
 
 // judge returns the state of a token and the reason, for a person, where the
 // state is not valid.
-func judge(now time.Time, t token) (ipc.State, string) {
+func judge(now time.Time, t token, r rules) (ipc.State, string) {
 	switch {
 	case t.secret.Empty():
 		return ipc.StateEmpty, "there is no token"
 	case expired(now, t):
 		return ipc.StateExpired, "the token expired at " + instant(t.expires)
-	case t.expiry == ipc.ExpiryKnown && t.expires.Sub(now) <= warning(lifetime(t)):
+	case t.expiry == ipc.ExpiryKnown && t.expires.Sub(now) <= r.warning(lifetime(t)):
 		return ipc.StateDue, "the token expires at " + instant(t.expires)
-	case now.Sub(born(t)) > maxAge:
-		return ipc.StateDue, "the token was made more than 90 days ago"
+	case r.maxAge > 0 && now.Sub(born(t)) > r.maxAge:
+		return ipc.StateDue, "the token is older than " + age(r.maxAge)
 	}
 	return ipc.StateValid, ""
 }
 
 // warning is the time left at which a token of that lifetime becomes due: the
 // longest step that is at most a quarter of it, else that quarter.
-func warning(lifetime time.Duration) time.Duration {
-	for _, step := range warnBefore {
+func (r rules) warning(lifetime time.Duration) time.Duration {
+	for _, step := range r.warnBefore {
 		if step <= lifetime/4 {
 			return step
 		}
 	}
 	return lifetime / 4
+}
+
+// age writes a limit as a person would: in days where it is whole days.
+func age(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d%day != 0 {
+		return d.String()
+	}
+	return strconv.Itoa(int(d/day)) + " days"
 }
 
 // instant is how a point in time is written to a person: absolute, local.

@@ -166,7 +166,7 @@ func TestJudge(t *testing.T) {
 		{"over and old", made(day), 200 * day, ipc.StateExpired},
 	}
 	for _, tt := range tests {
-		got, reason := judge(noon.Add(tt.at), tt.token)
+		got, reason := judge(noon.Add(tt.at), tt.token, Policy{}.of("any"))
 		if got != tt.want || (reason == "") != (got == ipc.StateValid) {
 			t.Errorf("%s: %s, %q; want %s", tt.name, got, reason, tt.want)
 		}
@@ -190,7 +190,7 @@ func TestClockSet(t *testing.T) {
 		{time.Minute, ipc.StateValid},
 	} {
 		now := noon.Add(step.at)
-		state, _ := judge(now, tok)
+		state, _ := judge(now, tok, Policy{}.of("any"))
 		_, ok := timestamp(now, tok)
 		if state != step.want || ok != (step.want != ipc.StateExpired) {
 			t.Errorf("at %v: %s, given out %v; want %s", step.at, state, ok, step.want)

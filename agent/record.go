@@ -67,11 +67,15 @@ func (a *Agent) page(next *credential, gone string) Book {
 
 // write makes b the book. The caller is the one who may change.
 func (a *Agent) write(b Book) error {
-	if err := a.Ledger.Save(b); err != nil {
-		return &ipc.Error{Code: ipc.CodeStore, What: err.Error(), Hint: "nothing was changed; look at the disk and the state folder"}
+	err := a.Ledger.Save(b)
+	if err == nil {
+		a.book, a.unsure = b, false
+		return nil
 	}
-	a.book = b
-	return nil
+	// The file may have been replaced all the same: the sync of its folder comes
+	// last, and can fail.
+	a.unsure = a.Ledger.Save(a.book) != nil
+	return &ipc.Error{Code: ipc.CodeStore, What: err.Error(), Hint: "nothing was changed; look at the disk and the state folder"}
 }
 
 // prune drops the certificate authorities that no binding names any more.
@@ -87,7 +91,8 @@ func (b *Book) prune() {
 	b.CAs = used
 }
 
-// orphan notes a key that is to leave the store, adopt one that is to stay.
+// orphan notes a key that is to leave the store, adopt that one is in use, or
+// gone.
 func (b *Book) orphan(key string) {
 	if key != "" && !slices.Contains(b.Orphans, key) {
 		b.Orphans = append(b.Orphans, key)

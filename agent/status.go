@@ -38,7 +38,7 @@ func (a *Agent) Status(_ context.Context, r ipc.StatusRequest) (ipc.Status, erro
 func (a *Agent) storeInfo() ipc.StoreInfo {
 	info := a.Store.Info()
 	if t := a.trouble.Load(); t != nil {
-		info.Trouble = "since " + t.since.Local().Format(time.TimeOnly) + ": " + t.err.Error()
+		info.Trouble = t.String()
 	}
 	return info
 }
@@ -53,7 +53,7 @@ func (a *Agent) describe(c *credential, now time.Time) ipc.Credential {
 	return ipc.Credential{
 		Name: c.name, ID: c.token.id, State: state, Reason: reason,
 		Expiry: c.token.expiry, Expires: known(c.token.expires), Created: known(c.token.created),
-		Added: c.token.added, Saved: c.saved, Servers: servers,
+		Added: c.token.added, Saved: c.saved && !c.missing(), Servers: servers,
 		Identity: c.token.identity, Verified: known(c.token.verified),
 		NoClusterInfo: c.noClusterInfo, Refusal: c.refusal.Load(),
 	}

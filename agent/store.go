@@ -3,6 +3,8 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
+	"time"
 
 	"github.com/cwagent/cwagent/ipc"
 )
@@ -40,24 +42,74 @@ var (
 	ErrAbsent   = errors.New("the store is not there") // nobody answers, or not in time
 )
 
+// storeCall is how long one call of a store may take. A healthy keyring answers
+// in milliseconds.
+const storeCall = 3 * time.Second
+
+// elsewhere stands in for a store that is not the one in which the tokens so far
+// rest: the config names another by now. Whether a token is missing, and that
+// one is deleted, cannot be learnt here.
+type elsewhere struct {
+	Store
+	kind string // where they rest
+}
+
+func (e elsewhere) err() error { return fmt.Errorf("%w: the tokens rest in the %s", ErrAbsent, e.kind) }
+
+func (e elsewhere) Get(context.Context, string) (ipc.Secret, error) { return ipc.Secret{}, e.err() }
+
+func (e elsewhere) Put(context.Context, string, ipc.Secret) error { return e.err() }
+
+func (e elsewhere) Delete(context.Context, string) error { return e.err() }
+
 // save puts a secret into the store and reads it back: there are keyrings that
 // take a secret and forget it. A key is new with each token, so that what a
-// failure may have left behind can go without a look at it.
+// failure may have left behind can go without a look at it; where the store is
+// not even there, the ledger knows the key and the next start sweeps it.
 func save(ctx context.Context, s Store, key string, secret ipc.Secret) error {
-	err := s.Put(ctx, key, secret)
+	err := putBack(ctx, s, key, secret)
 	if err == nil {
-		var got ipc.Secret
-		if got, err = s.Get(ctx, key); err == nil && !got.Equal(secret) {
-			err = errors.New("read back another value than was written")
-		}
+		return nil
 	}
+	if !errors.Is(err, ErrAbsent) {
+		_ = remove(ctx, s, key) // what is reported is the reason
+	}
+	return &ipc.Error{Code: ipc.CodeStore, What: "store " + s.Info().Kind + ": " + err.Error(), Hint: storeHint(err)}
+}
+
+func putBack(ctx context.Context, s Store, key string, secret ipc.Secret) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*storeCall)
+	defer cancel()
+	put, done := context.WithTimeout(ctx, storeCall)
+	err := s.Put(put, key, secret)
+	done()
 	if err != nil {
-		_ = s.Delete(ctx, key) // what is reported is the reason
-		return &ipc.Error{
-			Code: ipc.CodeStore,
-			What: "store " + s.Info().Kind + ": " + err.Error(),
-			Hint: "nothing was changed",
-		}
+		return err
 	}
-	return nil
+	got, err := s.Get(ctx, key)
+	if err == nil && !got.Equal(secret) {
+		return errors.New("read back another value than was written")
+	}
+	return err
+}
+
+// remove deletes a secret, even where the request that led to it has given up.
+func remove(ctx context.Context, s Store, key string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeCall)
+	defer cancel()
+	return s.Delete(ctx, key)
+}
+
+func plaintext(ctx context.Context, s Store) bool {
+	ctx, cancel := context.WithTimeout(ctx, storeCall)
+	defer cancel()
+	return s.Plaintext(ctx)
+}
+
+// storeHint says what a person can do about a store that did not take a token.
+func storeHint(err error) string {
+	if errors.Is(err, ErrLocked) {
+		return "unlock it, and try again; nothing was changed"
+	}
+	return "nothing was changed; --ephemeral keeps a token in the agent's memory only"
 }

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"time"
@@ -18,10 +19,7 @@ func (a *Agent) vouch(ctx context.Context, r ipc.AddRequest, t *token, servers [
 	if r.NoVerify {
 		return nil
 	}
-	if old != nil {
-		servers = merge(old.servers, servers)
-	}
-	v := a.Verifier.Verify(ctx, VerifyRequest{Token: t.secret, Servers: servers, CAs: a.authorities(r.CAs)})
+	v := a.Verifier.Verify(ctx, VerifyRequest{Token: t.secret, Servers: witnesses(t.secret, servers, old), CAs: a.authorities(r.CAs)})
 	what := "token for " + quote(r.Name) + ": "
 	switch {
 	case v.Life == Rejected:
@@ -33,12 +31,38 @@ func (a *Agent) vouch(ctx context.Context, r ipc.AddRequest, t *token, servers [
 	case v.Skew.Abs() > Tolerable:
 		return &ipc.Error{Code: ipc.CodeInvalid, What: what + "this machine's clock is " + SkewWords(v.Skew),
 			Hint: "set the clock: an expiry would be wrong by as much; --no-verify takes the token all the same"}
-	case old != nil && !r.AllowIdentityChange && !same(old.token.identity, v.Identity):
-		return &ipc.Error{Code: ipc.CodeIdentity, What: what + "it belongs to " + owner(v.Identity) + ", the credential to " + owner(old.token.identity),
-			Hint: "take another name for it, or --allow-identity-change; nothing was changed"}
 	}
 	t.identity, t.verified = v.Identity, v.At
 	return nil
+}
+
+// witnesses are the API servers that may be asked about a new token. An API Access
+// Token is never shown to a server that only the new request names: one bad
+// context in a kubeconfig would be enough to lose it before anybody has used
+// that context. About any other token nobody else could be asked.
+func witnesses(token ipc.Secret, servers []ipc.Server, old *credential) []ipc.Server {
+	var bound []ipc.Server
+	if old != nil {
+		bound = old.servers
+	}
+	if IsAPIToken(token) {
+		return bound
+	}
+	return merge(bound, servers)
+}
+
+// sameOwner reports whether t, as far as known, belongs to whom the token of old
+// belongs to. It is asked in one's turn: who owned the name before may have
+// changed while the network was asked.
+func sameOwner(r ipc.AddRequest, old *credential, t token) error {
+	if old == nil || r.AllowIdentityChange || same(old.token.identity, t.identity) {
+		return nil
+	}
+	return &ipc.Error{
+		Code: ipc.CodeIdentity,
+		What: "token for " + quote(r.Name) + ": it belongs to " + owner(t.identity) + ", the credential to " + owner(old.token.identity),
+		Hint: "take another name for it, or --allow-identity-change; nothing was changed",
+	}
 }
 
 // authorities returns the certificate authorities known so far and those given.
@@ -80,12 +104,17 @@ func (a *Agent) Verify(ctx context.Context, r ipc.VerifyRequest) (ipc.VerifyRepl
 	}
 	defer done()
 	now, err := a.lookup(r.Name)
-	if err != nil || !now.token.secret.Equal(c.token.secret) {
-		return reply, err // replaced meanwhile: the verdict is about another token
+	if err != nil {
+		return ipc.VerifyReply{}, err
+	}
+	if !now.token.secret.Equal(c.token.secret) {
+		reply := ipc.VerifyReply{Life: string(Unknown), Why: "its token was replaced while the old one was asked about"}
+		reply.Credential = a.describe(now, a.Now())
+		return reply, nil
 	}
 	next := now.clone()
 	if v.Life == Alive {
-		next.token.identity, next.token.verified, next.token.refused = v.Identity, v.At, ""
+		next.token.identity, next.token.verified, next.token.refused = fuller(now.token.identity, v.Identity), v.At, ""
 	} else {
 		next.token.refused = v.Why
 	}
@@ -105,12 +134,25 @@ func same(a, b ipc.Identity) bool {
 	return !differ(a.OrgUID, b.OrgUID) && !differ(a.UID, b.UID) && !differ(a.User, b.User)
 }
 
+// fuller is what is known of an owner after another answer: an API server knows
+// a user name only, and that must not make whoami's answer forgotten.
+func fuller(known, now ipc.Identity) ipc.Identity {
+	if !same(known, now) {
+		return now
+	}
+	return ipc.Identity{
+		OrgUID: cmp.Or(now.OrgUID, known.OrgUID),
+		UID:    cmp.Or(now.UID, known.UID),
+		User:   cmp.Or(now.User, known.User),
+	}
+}
+
 func owner(i ipc.Identity) string {
 	switch {
-	case i.User != "":
-		return "user " + quote(i.User)
 	case i.OrgUID != "" || i.UID != "":
 		return "uid " + quote(i.UID) + " of organization " + quote(i.OrgUID)
+	case i.User != "":
+		return "user " + quote(i.User)
 	}
 	return "an unknown owner"
 }

@@ -53,9 +53,8 @@ type CoreWeave struct {
 
 // A Credential overrides what the agent has learnt about the one of that name.
 type Credential struct {
-	Name    string
-	MaxAge  Age
-	Servers []string // canonical URLs
+	Name   string
+	MaxAge Age
 }
 
 // An Age is how old a token may become. The zero Age is not set.

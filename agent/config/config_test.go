@@ -53,7 +53,6 @@ warnBefore: [1h, 14d, 3d]
 credentials:
 - name: train
   maxAge: 90d
-  servers: [https://CW7f2e-ac58c12a.k8s.us-east-04a.coreweave.com, https://b.example.com:8443/x/]
 - name: "7"
   maxAge: never
 - &plain
@@ -64,7 +63,7 @@ credentials:
 		CoreWeave:  CoreWeave{Endpoint: "https://API.example.com:8443", CAFile: filepath.Join(home, "ca.pem")},
 		WarnBefore: []time.Duration{14 * day, 3 * day, time.Hour},
 		Credentials: []Credential{
-			{Name: "train", MaxAge: Age{Limit: 90 * day}, Servers: []string{"https://cw7f2e-ac58c12a.k8s.us-east-04a.coreweave.com:443", "https://b.example.com:8443/x"}},
+			{Name: "train", MaxAge: Age{Limit: 90 * day}},
 			{Name: "7", MaxAge: Age{Never: true}},
 			{Name: "plain"},
 		},
@@ -109,8 +108,6 @@ func TestErrors(t *testing.T) {
 		{"name twice", "credentials:\n- name: a\n- name: b\n- name: a\n", `line 4: credential a: it stands in line 2 already`},
 		{"age", "credentials:\n- name: a\n  maxAge: 90\n", `line 3: maxAge: not a duration`},
 		{"age, a century and a day", "credentials:\n- {name: a, maxAge: 36501d}\n", `line 2: maxAge: not a duration`},
-		{"server", "credentials:\n- name: a\n  servers:\n  - http://u:p@x\n", `line 4: server: only https servers get a token`},
-		{"server twice", "credentials:\n- name: a\n  servers: [https://x, 'https://X:443/']\n", `line 3: server: it is in the list already`},
 		{"tab", "coreweave:\n\tendpoint: x\n", `line 2: not YAML: found character that cannot start any token`},
 		{"alias", "store: *CW-SECRET-x\n", `not YAML`},
 		{"bytes", "\x00\xff", `not YAML`},
@@ -187,7 +184,7 @@ func TestPaths(t *testing.T) {
 func FuzzConfig(f *testing.F) {
 	for _, seed := range []string{
 		"store: memory\n", "coreweave: {endpoint: https://x, caFile: a}\n", "warnBefore: [1d, 1h]\n",
-		"credentials:\n- {name: a, maxAge: never, servers: [https://x]}\n", "a: &a [*a]\n", "store: *b\n", "<<: {store: auto}\n",
+		"credentials:\n- {name: a, maxAge: never}\n", "a: &a [*a]\n", "store: *b\n", "<<: {store: auto}\n",
 		"? [x]\n: y\n", "credentials: [[]]\n", "credentials: [~]\n", "---\n---\n", "!!binary store: x\n",
 	} {
 		f.Add([]byte(seed))

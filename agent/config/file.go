@@ -35,9 +35,8 @@ type coreWeave struct {
 }
 
 type credential struct {
-	Name    value   `yaml:"name"`
-	MaxAge  value   `yaml:"maxAge"`
-	Servers []value `yaml:"servers"`
+	Name   value `yaml:"name"`
+	MaxAge value `yaml:"maxAge"`
 }
 
 // A value is one word of the file.
@@ -107,16 +106,6 @@ func (f *credential) credential(line int, seen map[string]int) (Credential, erro
 			return c, err
 		}
 		c.MaxAge.Limit = d
-	}
-	for _, s := range f.Servers {
-		bound, err := agent.Canonical(ipc.Server{URL: s.text})
-		if e, ok := err.(*ipc.Error); ok {
-			return c, s.problem("server"+e.What[strings.LastIndex(e.What, ": "):], e.Hint)
-		}
-		if slices.Contains(c.Servers, bound.URL) {
-			return c, s.problem("server: it is in the list already", "one entry a server")
-		}
-		c.Servers = append(c.Servers, bound.URL)
 	}
 	return c, nil
 }

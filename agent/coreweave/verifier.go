@@ -16,10 +16,6 @@ import (
 	"github.com/cwagent/cwagent/ipc"
 )
 
-// prefix marks CoreWeave's API Access Tokens, the only ones that its endpoint
-// may see.
-const prefix = "CW-SECRET-"
-
 // most is how long all questions about one token may take together.
 const most = 10 * time.Second
 
@@ -119,7 +115,7 @@ func (v *Verifier) inquire(ctx context.Context, r agent.VerifyRequest) agent.Ver
 	ctx, cancel := context.WithTimeout(ctx, v.limit)
 	defer cancel()
 	c := &inquiry{Verifier: v, request: r}
-	if strings.HasPrefix(r.Token.Reveal(), prefix) {
+	if agent.IsAPIToken(r.Token) {
 		e := c.askEndpoint(ctx)
 		c.endpoint = &e
 	}

@@ -1,0 +1,106 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/cwagent/cwagent/ipc"
+)
+
+// freshTrouble is how long what is known about a store that gives nothing is
+// answered without another look at it: kubectl asks five times.
+const freshTrouble = time.Second
+
+// backoff is how long after a failed read the next one comes, unless a request
+// asks before. A minute is the pace of an idle agent.
+var backoff = [...]time.Duration{time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second, 30 * time.Second, time.Minute}
+
+// trouble is why something cannot be read, and since when. It is immutable.
+type trouble struct {
+	err         error
+	since, last time.Time
+	tries       int // at least 1
+}
+
+// again is what t becomes when another attempt fails; t may be nil.
+func (t *trouble) again(err error, now time.Time) *trouble {
+	if t == nil {
+		return &trouble{err, now, now, 1}
+	}
+	return &trouble{err, t.since, now, t.tries + 1}
+}
+
+// fresh reports whether t was tried so lately that nothing else is to be
+// expected. A clock that was set back makes nothing fresh for long.
+func (t *trouble) fresh(now time.Time) bool {
+	return t != nil && now.Sub(t.last).Abs() < freshTrouble
+}
+
+// wait is how long after the last attempt the next one is due.
+func (t *trouble) wait() time.Duration { return backoff[min(t.tries, len(backoff))-1] }
+
+func (t *trouble) String() string {
+	return "since " + t.since.Local().Format(time.TimeOnly) + ": " + t.err.Error()
+}
+
+// outage reports whether err is about the store and not about one token.
+func outage(err error) bool {
+	return errors.Is(err, ErrLocked) || errors.Is(err, ErrAbsent) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// noteOutage remembers why the store gives nothing; the log gets it once.
+func (a *Agent) noteOutage(err error) *trouble {
+	was := a.trouble.Load()
+	if was == nil {
+		a.Log.Warn("the store gives nothing", "store", a.Store.Info().Kind, "error", err)
+	}
+	t := was.again(err, a.Now())
+	a.trouble.Store(t)
+	return t
+}
+
+// logFault says what has changed about a token that the store does not give.
+func (a *Agent) logFault(name string, was, is *trouble) {
+	switch kind := a.Store.Info().Kind; {
+	case is != nil && errors.Is(is.err, ErrNotFound):
+		a.Log.Error("token is no longer in the store", "credential", name, "store", kind)
+	case is != nil && was == nil:
+		a.Log.Warn("the store does not give a token", "credential", name, "store", kind, "error", is.err)
+	case is == nil && was != nil:
+		a.Log.Info("the store gives the token again", "credential", name)
+	}
+}
+
+// unusable says why a credential without a token has none.
+func (a *Agent) unusable(c *credential) (ipc.State, string) {
+	kind := a.Store.Info().Kind
+	switch t := a.trouble.Load(); {
+	case c.missing():
+		return ipc.StateEmpty, "its token is no longer in the " + kind
+	case !c.inStore() && c.ephemeral:
+		return ipc.StateEmpty, "its token was in memory only, and the agent has been restarted since"
+	case !c.inStore():
+		return ipc.StateEmpty, "there is no token"
+	case t != nil && errors.Is(t.err, ErrLocked):
+		return ipc.StateLocked, "the " + kind + " is locked"
+	case t != nil:
+		return ipc.StateLocked, "the " + kind + " gives nothing " + t.String()
+	case c.token.fault != nil:
+		return ipc.StateLocked, "the " + kind + " does not give its token " + c.token.fault.String()
+	}
+	return ipc.StateLocked, "its token is being read from the " + kind
+}
+
+// remedy says what helps where the store does not give the token of c.
+func (a *Agent) remedy(c *credential) string {
+	switch t := a.trouble.Load(); {
+	case t != nil && errors.Is(t.err, ErrLocked):
+		return "unlock it, and try again; cwagent status shows the store"
+	case t != nil:
+		return "it is asked again and again; cwagent status shows the store"
+	case c.token.fault != nil:
+		return "it is asked again and again; another token: cwagent add " + c.name + " --replace"
+	}
+	return "try again; cwagent status shows the store"
+}
