@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -88,8 +89,19 @@ func (c *cli) wire(log *slog.Logger, socket string) (*agent.Agent, error) {
 	}
 	return agent.New(agent.Config{
 		Store: pickStore(cfg.Store), Ledger: ledger.File{Dir: state}, Codec: render.Codec{}, Verifier: verifier,
-		Now: c.now, Log: log, Version: version, Socket: socket,
+		Policy: policy(cfg), Now: c.now, Log: log, Version: version, Socket: socket,
 	}), nil
+}
+
+// policy is what the config says about when a person is needed.
+func policy(cfg config.Config) agent.Policy {
+	p := agent.Policy{WarnBefore: cfg.WarnBefore, MaxAge: map[string]time.Duration{}}
+	for _, cred := range cfg.Credentials {
+		if cred.MaxAge.Never || cred.MaxAge.Limit > 0 {
+			p.MaxAge[cred.Name] = cred.MaxAge.Limit
+		}
+	}
+	return p
 }
 
 // pickStore returns the store that the config names. "auto" is the keyring: the

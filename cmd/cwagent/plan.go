@@ -56,8 +56,6 @@ type skip struct {
 	Why  string `json:"why"`
 }
 
-const apiTokenPrefix = "CW-SECRET-"
-
 func (p *planner) addFile(ctx context.Context, path string) error {
 	f, err := kubeconfig.Read(path)
 	if err != nil {
@@ -108,7 +106,7 @@ func (p *planner) leaveAlone(u kubeconfig.User) string {
 	switch {
 	case len(p.flags.users) > 0 && !asked:
 		return "not asked for with --user"
-	case !asked && !p.flags.all && !strings.HasPrefix(u.Token.Reveal(), apiTokenPrefix):
+	case !asked && !p.flags.all && !agent.IsAPIToken(u.Token):
 		return "not a CoreWeave API Access Token (--user " + u.Name + " or --all imports it)"
 	}
 	return ""
