@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/cwagent/cwagent/ipc"
@@ -18,12 +19,11 @@ func (a *Agent) Add(ctx context.Context, r ipc.AddRequest) (ipc.AddReply, error)
 	if old, _ := a.lookup(r.Name); old != nil && old.inStore() {
 		a.await(ctx, old) // what it holds decides what this request means
 	}
-	if !r.DryRun {
-		// Before the turn to change is taken: this asks the network.
-		owner, _ := a.lookup(r.Name)
-		if err := a.vouch(ctx, r, &t, servers, owner); err != nil {
-			return ipc.AddReply{}, err
-		}
+	// Before the turn to change is taken: this asks the network.
+	owner, _ := a.lookup(r.Name)
+	why, err := a.vouch(ctx, r, &t, servers, owner)
+	if err != nil {
+		return ipc.AddReply{}, err
 	}
 	done, err := a.changing(ctx)
 	if err != nil {
@@ -36,10 +36,11 @@ func (a *Agent) Add(ctx context.Context, r ipc.AddRequest) (ipc.AddReply, error)
 	if err != nil || next == nil {
 		return reply, err
 	}
-	if err := sameOwner(r, old, t); err != nil {
+	if err := sameOwner(r, old, t, why); err != nil {
 		return ipc.AddReply{}, err
 	}
 	next.servers = merge(next.servers, servers)
+	reply.Bound = beyond(next, old)
 	next.noClusterInfo = next.noClusterInfo || r.NoClusterInfo
 	next.settle()
 	if err := a.acceptable(ctx, next, r); err != nil {
@@ -51,7 +52,15 @@ func (a *Agent) Add(ctx context.Context, r ipc.AddRequest) (ipc.AddReply, error)
 		}
 	}
 	reply.Credential = a.describe(next, a.Now())
+	if r.DryRun && old != nil {
+		reply.Credential.Revision = old.revision
+	}
 	return reply, nil
+}
+
+// beyond returns the servers of next that old, which may be nil, is not bound to.
+func beyond(next, old *credential) []ipc.Server {
+	return slices.DeleteFunc(slices.Clone(next.servers), func(s ipc.Server) bool { return old != nil && old.bound(s) })
 }
 
 // merge returns what becomes of old with a new token, or with the same one; nil
@@ -78,8 +87,9 @@ func (a *Agent) merge(old *credential, r ipc.AddRequest, t token) (*credential, 
 	case r.Replace:
 		reply.Outcome = ipc.OutcomeReplaced
 		next := old.clone()
-		next.token, next.saved = t, false
-		next.ephemeral = old.ephemeral || r.Ephemeral
+		next.token, next.saved, next.fellBack = t, false, false
+		// Memory was meant for the token of old alone where there is a saved one.
+		next.ephemeral = r.Ephemeral || old.ephemeral && len(old.previous) == 0
 		return next, reply, nil
 	case r.DryRun && reply.SameAs != "":
 		return nil, reply, nil
@@ -155,7 +165,8 @@ func (a *Agent) acceptable(ctx context.Context, next *credential, r ipc.AddReque
 }
 
 // install saves the token of next, unless it is saved already or ephemeral,
-// makes next the credential of its name, and only then discards the token of old.
+// makes next the credential of its name, and only then discards the token of old,
+// where next is good enough for that.
 // Each step is written down before it is taken: a crash between any two leaves a
 // credential that works, and what is left over is swept at the next start.
 func (a *Agent) install(ctx context.Context, old, next *credential, r ipc.AddRequest) error {
@@ -172,15 +183,13 @@ func (a *Agent) install(ctx context.Context, old, next *credential, r ipc.AddReq
 		}
 		next.saved = true
 	}
+	next.succeeds(old, a.Now())
 	b := a.page(next, "")
 	b.CAs = a.authorities(r.CAs)
 	b.prune()
-	b.adopt(next.token.key)
+	b.release(old, next)
 	if stored {
 		b.Store = a.Store.Info().Kind
-	}
-	if fresh && old != nil && old.saved {
-		b.orphan(old.token.key)
 	}
 	if err := a.write(b); err != nil {
 		a.discard(ctx) // what has been stored is still among the orphans

@@ -14,6 +14,8 @@ package agent
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"log/slog"
 	"os"
 	"sync"
@@ -48,11 +50,14 @@ type Agent struct {
 	book   Book // as it was last written; for whoever holds change
 	unsure bool // the ledger may hold something else; for whoever holds change
 
+	vouched vouchers // what dry runs have found out
+
 	wants   chan want               // requests that wait for the store
 	trouble atomic.Pointer[trouble] // nil while the store answers
 
 	mu    sync.RWMutex
 	creds map[string]*credential // immutable values: replaced, never written to
+	last  uint64                 // revision that was given to one of them
 	cas   map[string][]byte      // certificate authorities of bound servers; replaced, never written to
 }
 
@@ -70,6 +75,7 @@ func New(c Config) *Agent {
 		change:  make(chan struct{}, 1),
 		wants:   make(chan want),
 		creds:   map[string]*credential{},
+		last:    firstRevision(),
 	}
 }
 
@@ -93,7 +99,19 @@ func (a *Agent) put(c *credential) {
 	if now := a.creds[c.name]; now != nil && now.token.key == c.token.key && c.inStore() {
 		c.token.secret, c.token.fault = now.token.secret, now.token.fault
 	}
+	if c.revision == 0 {
+		a.last++
+		c.revision = a.last
+	}
 	a.creds[c.name], a.cas = c, a.book.CAs
+}
+
+// firstRevision is another one in each run, so that what a client remembers of
+// an agent that has ended since fits nothing. JSON carries 53 bits everywhere.
+func firstRevision() uint64 {
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // never fails since Go 1.24
+	return uint64(binary.BigEndian.Uint32(b[:])) << 20
 }
 
 // changing waits for its turn to change credentials, at most as long as ctx

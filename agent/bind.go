@@ -15,8 +15,14 @@ import (
 
 // Canonical returns s in the one spelling in which bindings are compared:
 // scheme and host in lower case, the port filled in, the path cleaned, the
-// proxy's URL as client-go passes it on. Two servers are the same if the
-// results are equal in every field.
+// proxy's URL as client-go passes it on, but for its user and password: they
+// leave for a hash, because bindings are written down and shown. (Who can read
+// the state file can try passwords against it; a proxy's are no secret of ours,
+// and kubeconfigs have them in clear.) Two servers are the same if the results
+// are equal in every field.
+//
+// A proxy that wants a password can so not be passed by the Verifier: a token
+// for servers behind it cannot be asked about there.
 //
 // client-go hands the server to a plugin as the kubeconfig spells it, so a
 // binding by bytes would break at a "/" and, worse, could be made to look alike.
@@ -29,10 +35,15 @@ func Canonical(s ipc.Server) (ipc.Server, error) {
 	if s.ProxyURL != "" {
 		p, err := url.Parse(s.ProxyURL)
 		if err != nil {
-			return s, invalid("proxy "+quote(s.ProxyURL)+": not a URL", "as in a kubeconfig's proxy-url")
+			return s, invalid("proxy "+quote(redactUserinfo(s.ProxyURL))+": not a URL", "as in a kubeconfig's proxy-url")
+		}
+		if p.User != nil {
+			s.ProxySHA256 = Fingerprint([]byte(p.String()))
+			p.User = nil
 		}
 		s.ProxyURL = p.String()
 	}
+	s.ProxySHA256 = strings.ToLower(s.ProxySHA256)
 	s.CASHA256 = strings.ToLower(s.CASHA256)
 	return s, nil
 }

@@ -14,6 +14,10 @@ type Ledger interface {
 
 	// Save replaces the book, whole or not at all. An error leaves open which.
 	Save(Book) error
+
+	// Missing reports whether there is no book, such as where somebody has
+	// deleted it.
+	Missing() bool
 }
 
 // Book is everything about credentials that outlives the agent, and no secret.
@@ -42,6 +46,10 @@ type Record struct {
 	NoClusterInfo bool         `json:"noClusterInfo,omitempty"` // also for callers that name no server
 	Ephemeral     bool         `json:"ephemeral,omitempty"`     // memory only, on purpose
 	Token         Token        `json:"token"`
+
+	// Previous are the tokens that the current one took over from, the newest
+	// first, while they are kept: their keys are in use, they are not served.
+	Previous []Token `json:"previous,omitempty"`
 }
 
 // Token is what is known about one bearer secret.

@@ -22,6 +22,7 @@ func (a *Agent) sweep(ctx context.Context) {
 // one who may change. A store that keeps them does no harm to anybody's work: it
 // is logged, and tried again after the next change or at the next start.
 func (a *Agent) discard(ctx context.Context) {
+	a.expirePrevious()
 	if len(a.book.Orphans) == 0 {
 		return
 	}
@@ -55,11 +56,16 @@ func (a *Agent) Forget(ctx context.Context, r ipc.ForgetRequest) error {
 	if err != nil {
 		return err
 	}
+	if r.IfRevision != 0 && r.IfRevision != c.revision {
+		return &ipc.Error{
+			Code: ipc.CodeChanged,
+			What: "credential " + quote(r.Name) + ": it has changed meanwhile",
+			Hint: "nothing was changed; cwagent status " + r.Name + " shows it",
+		}
+	}
 	b := a.page(nil, r.Name)
 	b.prune()
-	if c.saved {
-		b.orphan(c.token.key)
-	}
+	b.release(c, nil)
 	if err := a.write(b); err != nil {
 		return err
 	}
@@ -78,6 +84,10 @@ func (a *Agent) Servers(ctx context.Context, r ipc.ServersRequest) (ipc.Credenti
 	if err != nil {
 		return ipc.Credential{}, err
 	}
+	unbind, err := canonicalAll(r.Unbind)
+	if err != nil {
+		return ipc.Credential{}, err
+	}
 	done, err := a.changing(ctx)
 	if err != nil {
 		return ipc.Credential{}, err
@@ -87,7 +97,7 @@ func (a *Agent) Servers(ctx context.Context, r ipc.ServersRequest) (ipc.Credenti
 	if err != nil {
 		return ipc.Credential{}, err
 	}
-	if len(add) == 0 && len(r.Remove) == 0 && r.NoClusterInfo == nil {
+	if len(add) == 0 && len(r.Remove) == 0 && len(unbind) == 0 && r.NoClusterInfo == nil {
 		return a.describe(c, a.Now()), nil
 	}
 	next := c.clone()
@@ -97,6 +107,7 @@ func (a *Agent) Servers(ctx context.Context, r ipc.ServersRequest) (ipc.Credenti
 			return ipc.Credential{}, err
 		}
 	}
+	next.servers = slices.DeleteFunc(next.servers, func(s ipc.Server) bool { return slices.Contains(unbind, s) })
 	if r.NoClusterInfo != nil {
 		next.noClusterInfo = *r.NoClusterInfo
 	}

@@ -16,11 +16,14 @@ import (
 // but for what the atomics hold: a change makes a new one.
 type credential struct {
 	name          string
+	revision      uint64 // 0: put gives it one
 	token         token
 	servers       []ipc.Server // canonical, sorted
 	noClusterInfo bool         // also for callers that name no server
 	ephemeral     bool         // memory only, on purpose
 	saved         bool         // the token is in the store
+	previous      []token      // kept in the store, not served, the newest first; never written to
+	fellBack      bool         // to a previous token: the current one was in memory only
 
 	rendered atomic.Pointer[rendering]   // the last answer
 	refusal  atomic.Pointer[ipc.Refusal] // the last one, for status
@@ -44,11 +47,12 @@ type token struct {
 }
 
 // clone copies c for a change. The rendering is left behind: what it says may
-// no longer be true.
+// no longer be true. So is the revision.
 func (c *credential) clone() *credential {
 	n := &credential{
 		name: c.name, token: c.token, servers: slices.Clone(c.servers),
 		noClusterInfo: c.noClusterInfo, ephemeral: c.ephemeral, saved: c.saved,
+		previous: c.previous, fellBack: c.fellBack,
 	}
 	n.refusal.Store(c.refusal.Load())
 	return n
@@ -70,11 +74,22 @@ var names = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 
 // CheckName reports whether a credential may have that name.
 func CheckName(name string) error {
+	if shownName(name) != name {
+		return invalid("credential name: it is a token", "a token is never an argument: it is asked for, or read from stdin")
+	}
 	if names.MatchString(name) {
 		return nil
 	}
 	return invalid("credential name "+quote(name)+": not allowed",
 		"up to 63 letters, digits, dots, hyphens and underscores, the first a letter or digit")
+}
+
+// shownName is a name as it may be shown: people paste tokens into wrong places.
+func shownName(name string) string {
+	if strings.HasPrefix(strings.ToUpper(name), apiTokenPrefix) {
+		return apiTokenPrefix + "..."
+	}
+	return name
 }
 
 // CheckToken reports whether s can be sent as a bearer token: printable ASCII
@@ -117,7 +132,7 @@ func newKey(name, id string) string {
 func notFound(name string) error {
 	return &ipc.Error{
 		Code: ipc.CodeNotFound,
-		What: "credential " + quote(name) + ": no such credential",
+		What: "credential " + quote(shownName(name)) + ": no such credential",
 		Hint: "cwagent status lists them; cwagent import and cwagent add make them",
 	}
 }

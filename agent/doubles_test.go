@@ -139,6 +139,12 @@ func (n *notebook) Save(b agent.Book) error {
 	return err
 }
 
+func (n *notebook) Missing() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.text == nil
+}
+
 // full makes the disk full of err, or gives it room again.
 func (n *notebook) full(err error) {
 	n.mu.Lock()

@@ -26,7 +26,7 @@ func (a *Agent) Fetch(ctx context.Context, r ipc.FetchRequest) (ipc.FetchReply, 
 		return ipc.FetchReply{}, err
 	}
 	p, _ := peer.FromContext(ctx)
-	a.Log.Warn("not given out", "credential", r.Name, "why", e.What, "pid", p.PID)
+	a.Log.Warn("not given out", "credential", shownName(r.Name), "why", e.What, "pid", p.PID)
 	return ipc.FetchReply{Stderr: []byte(e.Text()), Exit: 1}, nil
 }
 
@@ -76,9 +76,8 @@ func (c *credential) admit(s *ipc.Server, now time.Time) error {
 	} else {
 		canonical, err := Canonical(*s)
 		if e, ok := err.(*ipc.Error); ok {
-			shown := *s
-			shown.URL = quote(redactUserinfo(s.URL))
-			refusal.Server, refusal.Hint = &shown, e.Hint
+			// Nothing else of it: a proxy may have a password.
+			refusal.Server, refusal.Hint = &ipc.Server{URL: quote(redactUserinfo(s.URL))}, e.Hint
 			c.refusal.Store(refusal)
 			return err
 		}
@@ -91,6 +90,9 @@ func (c *credential) admit(s *ipc.Server, now time.Time) error {
 			what += " with that certificate authority, proxy or TLS setting"
 		}
 		refusal.Hint = "if that server is yours: " + serversLine(c.name, canonical)
+		if canonical.ProxySHA256 != "" {
+			refusal.Hint = "if that server is yours (write the proxy's user and password into its URL): " + serversLine(c.name, canonical)
+		}
 	}
 	c.refusal.Store(refusal)
 	return &ipc.Error{Code: ipc.CodeNotBound, What: "credential " + quote(c.name) + ": " + what, Hint: refusal.Hint}

@@ -30,15 +30,21 @@ func (a *Agent) Restore() error {
 	}
 	a.book = b
 	for _, r := range b.Credentials {
-		a.put(fromRecord(r))
+		c := fromRecord(r)
+		if c.fallBack(a.Now()) {
+			a.Log.Warn("a token in memory only is gone: back to the one before", "credential", c.name, "id", c.token.id)
+		}
+		a.put(c)
 	}
 	return nil
 }
 
 // Run reads the tokens from the store, those that somebody waits for first,
 // until ctx ends. What cannot be read is tried again, less and less often, and
-// at once when a request needs it. When nothing is left to read, it sleeps.
+// at once when a request needs it. When nothing is left to read, it sleeps. A
+// ledger that was deleted meanwhile is written again before Run returns.
 func (a *Agent) Run(ctx context.Context) {
+	defer a.leave()
 	next := time.NewTimer(0)
 	defer next.Stop()
 	for {
@@ -60,6 +66,28 @@ func (a *Agent) Run(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// leave writes the ledger if it is gone: without it, the next agent would know
+// nothing of what rests in the store.
+func (a *Agent) leave() {
+	ctx, cancel := context.WithTimeout(context.Background(), storeCall)
+	defer cancel()
+	done, err := a.changing(ctx)
+	if err != nil {
+		a.Log.Warn("state not looked at: a change is under way")
+		return
+	}
+	defer done()
+	b := a.page(nil, "")
+	if len(b.Credentials)+len(b.Orphans) == 0 || !a.Ledger.Missing() {
+		return
+	}
+	if err := a.write(b); err != nil {
+		a.Log.Error("state is gone and cannot be written again", "error", err)
+		return
+	}
+	a.Log.Warn("state was gone: written again")
 }
 
 // load reads every token that is still in the store, and before each of them
@@ -168,6 +196,7 @@ func (a *Agent) found(c *credential, secret ipc.Secret, fault *trouble) bool {
 		return false
 	}
 	next := now.clone()
+	next.revision = now.revision // nobody has changed it
 	next.token.secret, next.token.fault = secret, fault
 	a.creds[c.name] = next
 	a.mu.Unlock()

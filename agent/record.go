@@ -10,31 +10,46 @@ import (
 
 // record is what the ledger keeps of a credential.
 func (c *credential) record() Record {
-	t := c.token
 	r := Record{
 		Name: c.name, Servers: c.servers, NoClusterInfo: c.noClusterInfo, Ephemeral: c.ephemeral,
-		Token: Token{
-			ID: t.id, Added: t.added, Created: known(t.created), Expiry: t.expiry, Expires: known(t.expires),
-			Identity: t.identity, Verified: known(t.verified), Refused: t.refused,
-		},
+		Token: c.token.record(),
 	}
-	if c.saved {
-		r.Token.Key = t.key
+	if !c.saved {
+		r.Token.Key = ""
+	}
+	for _, t := range c.previous {
+		r.Previous = append(r.Previous, t.record())
 	}
 	return r
+}
+
+func (t token) record() Token {
+	return Token{
+		Key: t.key, ID: t.id, Added: t.added, Created: known(t.created), Expiry: t.expiry, Expires: known(t.expires),
+		Identity: t.identity, Verified: known(t.verified), Refused: t.refused,
+	}
 }
 
 // fromRecord makes a credential of what the ledger kept; its secret, if there
 // is one, is still in the store.
 func fromRecord(r Record) *credential {
-	t := r.Token
-	return &credential{
+	c := &credential{
 		name: r.Name, servers: r.Servers, noClusterInfo: r.NoClusterInfo, ephemeral: r.Ephemeral,
-		saved: t.Key != "",
-		token: token{
-			key: t.Key, id: t.ID, added: t.Added, created: instantOf(t.Created), expiry: t.Expiry, expires: instantOf(t.Expires),
-			identity: t.Identity, verified: instantOf(t.Verified), refused: t.Refused,
-		},
+		saved: r.Token.Key != "", token: fromToken(r.Token),
+	}
+	if s, err := canonicalAll(r.Servers); err == nil {
+		c.servers = s // early ones have their proxy's password
+	}
+	for _, t := range r.Previous {
+		c.previous = append(c.previous, fromToken(t))
+	}
+	return c
+}
+
+func fromToken(t Token) token {
+	return token{
+		key: t.Key, id: t.ID, added: t.Added, created: instantOf(t.Created), expiry: t.Expiry, expires: instantOf(t.Expires),
+		identity: t.Identity, verified: instantOf(t.Verified), refused: t.Refused,
 	}
 }
 
@@ -72,8 +87,8 @@ func (a *Agent) write(b Book) error {
 		a.book, a.unsure = b, false
 		return nil
 	}
-	// The file may have been replaced all the same: the sync of its folder comes
-	// last, and can fail.
+	// The file may have been replaced all the same: not every file system that
+	// says no means it (NFS, FUSE).
 	a.unsure = a.Ledger.Save(a.book) != nil
 	return &ipc.Error{Code: ipc.CodeStore, What: err.Error(), Hint: "nothing was changed; look at the disk and the state folder"}
 }

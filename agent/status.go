@@ -46,12 +46,15 @@ func (a *Agent) storeInfo() ipc.StoreInfo {
 // describe says how a credential is, without its secret.
 func (a *Agent) describe(c *credential, now time.Time) ipc.Credential {
 	state, reason := a.judge(c, now)
+	if reason == "" && c.fellBack {
+		reason = fellBackReason
+	}
 	servers := c.servers
 	if servers == nil {
 		servers = []ipc.Server{}
 	}
 	return ipc.Credential{
-		Name: c.name, ID: c.token.id, State: state, Reason: reason,
+		Name: c.name, Revision: c.revision, ID: c.token.id, State: state, Reason: reason,
 		Expiry: c.token.expiry, Expires: known(c.token.expires), Created: known(c.token.created),
 		Added: c.token.added, Saved: c.saved && !c.missing(), Servers: servers,
 		Identity: c.token.identity, Verified: known(c.token.verified),

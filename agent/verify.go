@@ -14,26 +14,30 @@ import (
 const Tolerable = 5 * time.Minute
 
 // vouch asks whether a new token is alive and whose it is, before anything is
-// done with it. old is the credential that it would belong to, or nil.
-func (a *Agent) vouch(ctx context.Context, r ipc.AddRequest, t *token, servers []ipc.Server, old *credential) error {
+// done with it. old is the credential that it would belong to, or nil. why is
+// what there is to say about an answer that is good but may lack something.
+func (a *Agent) vouch(ctx context.Context, r ipc.AddRequest, t *token, servers []ipc.Server, old *credential) (why string, err error) {
 	if r.NoVerify {
-		return nil
+		return "", nil
 	}
-	v := a.Verifier.Verify(ctx, VerifyRequest{Token: t.secret, Servers: witnesses(t.secret, servers, old), CAs: a.authorities(r.CAs)})
+	v := a.ask(ctx, r, VerifyRequest{Token: t.secret, Servers: witnesses(t.secret, servers, old), CAs: a.authorities(r.CAs)})
 	what := "token for " + quote(r.Name) + ": "
 	switch {
 	case v.Life == Rejected:
-		return &ipc.Error{Code: ipc.CodeRefused, What: what + "it is refused: " + v.Why,
+		return "", &ipc.Error{Code: ipc.CodeRefused, What: what + "it is refused: " + v.Why,
 			Hint: "it may be deleted or expired: make a new one at " + consolePage + "; nothing was changed"}
 	case v.Life != Alive:
-		return &ipc.Error{Code: ipc.CodeUnverified, What: what + "nobody could say whether it is alive: " + v.Why,
+		return "", &ipc.Error{Code: ipc.CodeUnverified, What: what + "nobody could say whether it is alive: " + v.Why,
 			Hint: "--no-verify takes it as it is; nothing was changed"}
 	case v.Skew.Abs() > Tolerable:
-		return &ipc.Error{Code: ipc.CodeInvalid, What: what + "this machine's clock is " + SkewWords(v.Skew),
+		return "", &ipc.Error{Code: ipc.CodeInvalid, What: what + "this machine's clock is " + SkewWords(v.Skew),
 			Hint: "set the clock: an expiry would be wrong by as much; --no-verify takes the token all the same"}
 	}
 	t.identity, t.verified = v.Identity, v.At
-	return nil
+	if v.At.IsZero() {
+		t.verified = a.Now()
+	}
+	return v.Why, nil
 }
 
 // witnesses are the API servers that may be asked about a new token. An API Access
@@ -53,16 +57,38 @@ func witnesses(token ipc.Secret, servers []ipc.Server, old *credential) []ipc.Se
 
 // sameOwner reports whether t, as far as known, belongs to whom the token of old
 // belongs to. It is asked in one's turn: who owned the name before may have
-// changed while the network was asked.
-func sameOwner(r ipc.AddRequest, old *credential, t token) error {
-	if old == nil || r.AllowIdentityChange || same(old.token.identity, t.identity) {
+// changed while the network was asked. why is what vouch said.
+//
+// Where whoami has once said whose the credential is, another token has to be
+// known as well: a cluster knows a user name at most, and whoami that is down
+// must not open the name to a stranger's token. Who wants nobody asked about the
+// token wants nobody asked about its owner either.
+func sameOwner(r ipc.AddRequest, old *credential, t token, why string) error {
+	if old == nil || r.AllowIdentityChange {
 		return nil
 	}
-	return &ipc.Error{
-		Code: ipc.CodeIdentity,
-		What: "token for " + quote(r.Name) + ": it belongs to " + owner(t.identity) + ", the credential to " + owner(old.token.identity),
-		Hint: "take another name for it, or --allow-identity-change; nothing was changed",
+	known := old.owner()
+	switch {
+	case !same(known, t.identity):
+		return &ipc.Error{
+			Code: ipc.CodeIdentity,
+			What: "token for " + quote(r.Name) + ": it belongs to " + owner(t.identity) + ", the credential to " + owner(known),
+			Hint: "take another name for it, or --allow-identity-change; nothing was changed",
+		}
+	case !r.NoVerify && poorer(t.identity, known) && !old.token.secret.Equal(t.secret):
+		return &ipc.Error{
+			Code: ipc.CodeUnverified,
+			What: "token for " + quote(r.Name) + ": the credential belongs to " + owner(known) +
+				", and nobody could say whose this one is: " + cmp.Or(why, "the answer does not tell"),
+			Hint: "--allow-identity-change takes it all the same, or try again when CoreWeave answers; nothing was changed",
+		}
 	}
+	return nil
+}
+
+// poorer reports whether i lacks what whoami says of known.
+func poorer(i, known ipc.Identity) bool {
+	return known.OrgUID != "" && i.OrgUID == "" || known.UID != "" && i.UID == ""
 }
 
 // authorities returns the certificate authorities known so far and those given.
@@ -113,15 +139,25 @@ func (a *Agent) Verify(ctx context.Context, r ipc.VerifyRequest) (ipc.VerifyRepl
 		return reply, nil
 	}
 	next := now.clone()
-	if v.Life == Alive {
-		next.token.identity, next.token.verified, next.token.refused = fuller(now.token.identity, v.Identity), v.At, ""
-	} else {
+	if (v.Life == Rejected) == (now.token.refused != "") {
+		next.revision = now.revision // requests get what they got
+	}
+	switch {
+	case v.Life == Rejected:
 		next.token.refused = v.Why
+	case !same(now.owner(), v.Identity):
+		// Who is right is a person's to say. The token is alive in any case.
+		next.token.refused = ""
+		reply.Why = "it belongs to " + owner(v.Identity) + " by this answer, to " + owner(now.owner()) + " as known so far"
+		a.Log.Warn("verified as another owner's", "credential", r.Name, "now", owner(v.Identity), "known", owner(now.owner()))
+	default:
+		next.token.identity, next.token.verified, next.token.refused = fuller(now.token.identity, v.Identity), v.At, ""
 	}
 	if err := a.write(a.page(next, "")); err != nil {
 		a.Log.Warn("verdict not written", "credential", r.Name, "error", err)
 	}
 	a.put(next)
+	a.discard(ctx) // previous tokens may be needed no more
 	a.Log.Info("verified", "credential", r.Name, "life", v.Life)
 	reply.Credential = a.describe(next, a.Now())
 	return reply, nil

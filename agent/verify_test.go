@@ -48,8 +48,11 @@ var verdicts = []struct {
 	{"another organization", me, alive(ipc.Identity{OrgUID: "org-2", UID: "user-1"}), false, ipc.CodeIdentity, []string{`"org-2"`, `"org-1"`}},
 	{"another user, allowed", me, alive(other), true, ipc.CodeOK, nil},
 	{"the old one's owner is unknown", nobody, alive(other), false, ipc.CodeOK, nil},
-	{"the new one's owner is unknown", me, alive(nobody), false, ipc.CodeOK, nil},
-	{"known to another kind of server", me, alive(ipc.Identity{User: "ada"}), false, ipc.CodeOK, nil},
+	{"the new one's owner is unknown", me, alive(nobody), false, ipc.CodeUnverified, []string{`the credential belongs to uid "user-1"`, "nobody could say whose this one is: the answer does not tell", "--allow-identity-change", "when CoreWeave answers"}},
+	{"the new one's owner is unknown, allowed", me, alive(nobody), true, ipc.CodeOK, nil},
+	{"known to another kind of server", me, agent.Verdict{Life: agent.Alive, Identity: ipc.Identity{User: "ada"}, Why: "whoami is down"}, false, ipc.CodeUnverified, []string{"whose this one is: whoami is down"}},
+	{"half known", me, alive(ipc.Identity{OrgUID: "org-1"}), false, ipc.CodeUnverified, nil},
+	{"known to the same kind of server", ipc.Identity{User: "ada"}, alive(nobody), false, ipc.CodeOK, nil},
 	{"another name", ipc.Identity{User: "eve"}, alive(ipc.Identity{User: "ada"}), false, ipc.CodeIdentity, []string{`user "ada"`, `user "eve"`}},
 }
 
@@ -98,15 +101,15 @@ func TestVouch(t *testing.T) {
 	}
 }
 
-// NoVerify asks nobody, and neither does a dry run.
+// NoVerify asks nobody, in a dry run neither.
 func TestNoVerify(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.oracle.says(agent.Verdict{Life: agent.Rejected, Why: "whoami says 401"})
 	r := request("prod", "s3cr3t-1")
-	r.DryRun = true
+	r.DryRun, r.NoVerify = true, true
 	w.add(r)
-	r.DryRun, r.NoVerify = false, true
+	r.DryRun = false
 	if c := w.add(r).Credential; c.Verified != nil || c.Identity != nobody || c.State != ipc.StateValid {
 		t.Errorf("%+v", c)
 	}

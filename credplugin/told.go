@@ -17,15 +17,23 @@ import (
 // its five runs within it even if each takes the full two seconds.
 const remember = 10 * time.Second
 
-// told is the file in the socket's folder that knows which parent processes
-// have been told what, one line each:
+// How long a lock is waited for, 50 ms in all: who holds it by right does so
+// for less than one.
+const (
+	tries = 10
+	pause = 5 * time.Millisecond
+)
+
+// told is the file that knows which parent processes have been told what. It
+// lies in the socket's folder, or where that is not there or not fit for it, in
+// ipc.TempDir. One line each:
 //
 //	PID START MILLISECONDS KIND HASH
 //
 // PID and START name the parent, MILLISECONDS is the wall clock, KIND is "hung"
 // or "failed", HASH stands for the text. It holds no text: that may name hosts.
 type told struct {
-	path   string
+	paths  []string              // the first that can be used counts
 	parent func() (string, bool) // "PID START"
 	now    func() time.Time      // asked after the file: what is in it is not of the future
 }
@@ -35,8 +43,13 @@ const (
 	kindFailed = "failed"
 )
 
-func openTold(socket string) told {
-	return told{path: filepath.Join(filepath.Dir(socket), "told"), parent: parent, now: time.Now}
+func openTold(socket string, valid bool) told {
+	t := told{parent: parent, now: time.Now}
+	if valid {
+		t.paths = append(t.paths, filepath.Join(filepath.Dir(socket), "told"))
+	}
+	t.paths = append(t.paths, filepath.Join(ipc.TempDir(), "told"))
+	return t
 }
 
 func parent() (string, bool) {
@@ -46,17 +59,26 @@ func parent() (string, bool) {
 }
 
 // hung reports whether this parent has just waited for an agent that does not
-// answer: five times two seconds would be a hang. On the good path it costs one
-// open that finds no file, or a file without that word. It leads to a silent
+// answer: five times two seconds would be a hang. On the good path it costs two
+// opens that find no file, or files without that word. It can lead to a silent
 // failure, so it believes only a file that nobody else can have made.
 func (t told) hung() bool {
-	f, err := openRead(t.path)
+	for _, path := range t.paths {
+		if t.hungIn(path) {
+			return true
+		}
+	}
+	return false
+}
+
+func (t told) hungIn(path string) bool {
+	f, err := openRead(path)
 	if err != nil {
 		return false
 	}
 	defer f.Close()
 	lines := contents(f)
-	if !strings.Contains(lines, kindHung) || ipc.PrivateDir(filepath.Dir(t.path)) != nil {
+	if !strings.Contains(lines, kindHung) || ipc.PrivateDir(filepath.Dir(path)) != nil {
 		return false
 	}
 	who, ok := t.parent()
@@ -78,29 +100,51 @@ func (t told) hung() bool {
 // parent that lives long and asks every few seconds hears of it again.
 func (t told) first(why string, hung bool) bool {
 	who, ok := t.parent()
-	if !ok || ipc.PrivateDir(filepath.Dir(t.path)) != nil {
+	if !ok {
 		return true
 	}
-	f, err := openLocked(t.path)
-	if err != nil {
-		return true
-	}
-	defer f.Close() // and with it the lock
 	h := fnv.New64a()
 	h.Write([]byte(why))
-	hash := strconv.FormatUint(h.Sum64(), 16)
-	kind := kindFailed
+	note := note{who: who, kind: kindFailed, hash: strconv.FormatUint(h.Sum64(), 16)}
 	if hung {
-		kind = kindHung
+		note.kind = kindHung
 	}
-	now := t.now() // not before the lock: others have written while we waited for it
-	keep, known := sift(contents(f), now, who, hash)
-	if known {
-		return false
+	for _, path := range t.paths {
+		if ipc.PrivateDir(filepath.Dir(path)) != nil {
+			continue
+		}
+		if f, err := openWrite(path); err == nil {
+			defer f.Close() // and with it the lock
+			return t.note(f, note)
+		}
 	}
-	keep += who + " " + strconv.FormatInt(now.UnixMilli(), 10) + " " + kind + " " + hash + "\n"
-	if f.Truncate(0) == nil {
-		f.WriteAt([]byte(keep), 0)
+	return true
+}
+
+// A note is what a line says, but for the time.
+type note struct{ who, kind, hash string }
+
+// note writes n down unless it stands there, and reports whether it did not.
+//
+// It does not wait for the lock for more than a moment: anybody who may write
+// the file may hold it for ever. Nor does it need it to find that another run of
+// the same parent has been faster, which is what a lock in use mostly means.
+func (t told) note(f *os.File, n note) bool {
+	for range tries {
+		locked := tryLock(f)
+		now := t.now() // not before the lock: what others wrote meanwhile is not of the future
+		keep, known := sift(contents(f), now, n)
+		if known {
+			return false
+		}
+		if locked {
+			keep += n.who + " " + strconv.FormatInt(now.UnixMilli(), 10) + " " + n.kind + " " + n.hash + "\n"
+			if f.Truncate(0) == nil {
+				f.WriteAt([]byte(keep), 0)
+			}
+			return true
+		}
+		time.Sleep(pause)
 	}
 	return true
 }
@@ -112,14 +156,14 @@ func contents(f *os.File) string {
 }
 
 // sift returns those lines that are still fresh, and whether one of them says
-// that who has been told the text of that hash.
-func sift(lines string, now time.Time, who, hash string) (keep string, known bool) {
+// that the parent has been told that text.
+func sift(lines string, now time.Time, n note) (keep string, known bool) {
 	for line := range strings.Lines(lines) {
 		if !fresh(line, now) {
 			continue
 		}
 		keep += line
-		if strings.HasPrefix(line, who+" ") && strings.HasSuffix(line, " "+hash+"\n") {
+		if strings.HasPrefix(line, n.who+" ") && strings.HasSuffix(line, " "+n.hash+"\n") {
 			known = true
 		}
 	}

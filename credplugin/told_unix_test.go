@@ -23,7 +23,9 @@ func newTold(t *testing.T, parent string) told {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	return openTold(filepath.Join(dir, "agent.sock")).of(parent).at(0)
+	note := openTold(filepath.Join(dir, "agent.sock"), true).of(parent).at(0)
+	note.paths = note.paths[:1] // not the one that is all runs'
+	return note
 }
 
 // of returns the same file as another parent sees it.
@@ -107,7 +109,7 @@ func TestToldClockAfterLock(t *testing.T) {
 	read := false
 	note.now = func() time.Time {
 		read = true
-		f, err := os.Open(note.path)
+		f, err := os.Open(note.paths[0])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -127,20 +129,20 @@ func TestToldFile(t *testing.T) {
 	t.Parallel()
 	note := newTold(t, "100 5")
 	note.first("credential \"prod\" at host.example", false)
-	b, err := os.ReadFile(note.path)
+	b, err := os.ReadFile(note.paths[0])
 	if err != nil || !strings.HasPrefix(string(b), "100 5 1782907200000 failed ") || strings.Count(string(b), "\n") != 1 {
 		t.Errorf("%q, %v", b, err)
 	}
 	if strings.Contains(string(b), "prod") || strings.Contains(string(b), "host") {
 		t.Errorf("it names things: %s", b)
 	}
-	if info, err := os.Lstat(note.path); err != nil || info.Mode() != 0o600 {
+	if info, err := os.Lstat(note.paths[0]); err != nil || info.Mode() != 0o600 {
 		t.Errorf("%v, %v", info, err)
 	}
 	for i := range 100 {
 		note.at(time.Duration(i)*time.Minute).first("x", false)
 	}
-	if b, _ := os.ReadFile(note.path); strings.Count(string(b), "\n") != 1 {
+	if b, _ := os.ReadFile(note.paths[0]); strings.Count(string(b), "\n") != 1 {
 		t.Errorf("it grows: %s", b)
 	}
 }
@@ -161,7 +163,7 @@ func TestToldGarbage(t *testing.T) {
 		"the future":        "100 5 1782907200001 hung 1\n",
 	} {
 		note := newTold(t, "100 5")
-		if err := os.WriteFile(note.path, []byte(b), 0o600); err != nil {
+		if err := os.WriteFile(note.paths[0], []byte(b), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if note.hung() {
@@ -170,7 +172,7 @@ func TestToldGarbage(t *testing.T) {
 		if !note.first("x", false) || note.first("x", false) {
 			t.Errorf("%s: not told once", name)
 		}
-		if info, err := os.Stat(note.path); err != nil || info.Size() > 100 {
+		if info, err := os.Stat(note.paths[0]); err != nil || info.Size() > 100 {
 			t.Errorf("%s: left as it was: %v, %v", name, info, err)
 		}
 	}
@@ -182,15 +184,15 @@ func TestToldElsewhere(t *testing.T) {
 	const line = "100 5 1782907200000 hung 1\n"
 	for name, put := range map[string]func(note told) error{
 		"a link": func(note told) error {
-			return os.Symlink(filepath.Join(filepath.Dir(note.path), "precious"), note.path)
+			return os.Symlink(filepath.Join(filepath.Dir(note.paths[0]), "precious"), note.paths[0])
 		},
-		"a link to nothing":   func(note told) error { return os.Symlink("nowhere", note.path) },
-		"a folder":            func(note told) error { return os.Mkdir(note.path, 0o700) },
-		"a pipe":              func(note told) error { return unix.Mkfifo(note.path, 0o600) },
-		"in a folder for all": func(note told) error { return widen(note.path, line) },
+		"a link to nothing":   func(note told) error { return os.Symlink("nowhere", note.paths[0]) },
+		"a folder":            func(note told) error { return os.Mkdir(note.paths[0], 0o700) },
+		"a pipe":              func(note told) error { return unix.Mkfifo(note.paths[0], 0o600) },
+		"in a folder for all": func(note told) error { return widen(note.paths[0], line) },
 	} {
 		note := newTold(t, "100 5")
-		precious := filepath.Join(filepath.Dir(note.path), "precious")
+		precious := filepath.Join(filepath.Dir(note.paths[0]), "precious")
 		if err := os.WriteFile(precious, []byte(line), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -205,7 +207,7 @@ func TestToldElsewhere(t *testing.T) {
 				t.Errorf("%s: nobody was told", name)
 			}
 		}
-		for _, path := range []string{precious, filepath.Join(filepath.Dir(note.path), "nowhere")} {
+		for _, path := range []string{precious, filepath.Join(filepath.Dir(note.paths[0]), "nowhere")} {
 			if b, err := os.ReadFile(path); err == nil && string(b) != line {
 				t.Errorf("%s: it became %q", name, b)
 			}

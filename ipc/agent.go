@@ -19,7 +19,8 @@ type Agent interface {
 	// the same token already, or, asked to, replaces the token of that name.
 	Add(ctx context.Context, r AddRequest) (AddReply, error)
 
-	// Forget removes a credential and its tokens.
+	// Forget removes a credential and its tokens, on demand only if it is still
+	// as it was.
 	Forget(ctx context.Context, r ForgetRequest) error
 
 	// Token reveals the current token of a credential.

@@ -37,6 +37,7 @@ const (
 	CodeRefused     Code = 17 // the server says no to the token
 	CodeUnverified  Code = 18 // nobody could say whether the token is alive
 	CodeIdentity    Code = 19 // the token belongs to somebody else
+	CodeChanged     Code = 20 // the credential is not the one that was meant any more
 )
 
 // An Error is an answer that a person will read: what went wrong and why, and

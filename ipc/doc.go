@@ -41,8 +41,9 @@
 // # Limits
 //
 // A part is at most [MaxPart] bytes: KUBERNETES_EXEC_INFO cannot be longer
-// (execve refuses a single variable of 128 KiB), and no token is. A status
-// reply may have [MaxReply]. The server wants the first byte within 1 s and the
+// (execve refuses a single variable of 128 KiB), and no token is. The JSON of a
+// request may have [MaxJSON], because CA bundles travel in it, and a part of a
+// reply [MaxReply]. The server wants the first byte within 1 s and the
 // whole request within 2 s, and over its connection cap closes the connection
 // that has been idle longest without having completed a request.
 //

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"slices"
 )
 
 const (
@@ -13,6 +14,10 @@ const (
 	// MaxPart is the most bytes that one part of a request may have. execve
 	// allows 128 KiB for one environment variable, name and "=" included.
 	MaxPart = 128 << 10
+
+	// MaxJSON is the most bytes that part 0 of a request may have which is not a
+	// fetch: an AddRequest carries the CA bundles of its servers.
+	MaxJSON = 1 << 20
 
 	// MaxReply is the most bytes that one part of a reply may have: a status of
 	// 10,000 credentials fits.
@@ -38,8 +43,14 @@ type Frame struct {
 	Parts   [parts][]byte
 }
 
-// AppendFrame appends the bytes of f to b.
+// AppendFrame appends the bytes of f to b. It grows b once and before anything
+// of f is in it, so that no copy of a secret stays behind.
 func AppendFrame(b []byte, f Frame) []byte {
+	size := headerSize
+	for _, p := range f.Parts {
+		size += len(p)
+	}
+	b = slices.Grow(b, size)
 	b = append(b, magic...)
 	b = append(b, f.Version)
 	b = binary.BigEndian.AppendUint16(b, f.Kind)
@@ -60,8 +71,11 @@ type header struct {
 	total int
 }
 
-// parseHeader reads the fixed part of a frame. maxPart is in bytes.
-func parseHeader(b []byte, maxPart int) (header, error) {
+// limits says how many bytes a part of a frame of that kind may have.
+type limits func(kind uint16, part int) int
+
+// parseHeader reads the fixed part of a frame.
+func parseHeader(b []byte, limit limits) (header, error) {
 	var h header
 	if len(b) < headerSize || string(b[:3]) != magic {
 		return h, ErrMalformed
@@ -70,7 +84,7 @@ func parseHeader(b []byte, maxPart int) (header, error) {
 	h.frame.Kind = binary.BigEndian.Uint16(b[4:])
 	for i := range h.sizes {
 		n := binary.BigEndian.Uint32(b[8+4*i:])
-		if uint64(n) > uint64(maxPart) {
+		if uint64(n) > uint64(limit(h.frame.Kind, i)) {
 			return h, ErrTooLarge
 		}
 		h.sizes[i] = int(n)
@@ -86,12 +100,33 @@ func parseHeader(b []byte, maxPart int) (header, error) {
 //
 // It returns io.EOF if nothing was sent, io.ErrUnexpectedEOF for half a frame,
 // and ErrMalformed or ErrTooLarge, the latter with the frame's version and kind.
+// What it outgrows, and on an error all that it has read, is cleared: it may be
+// a secret. The rest is the caller's to clear.
 func ReadFrame(r io.Reader, maxPart int, buf []byte) (Frame, error) {
+	return readFrame(r, func(uint16, int) int { return maxPart }, buf)
+}
+
+// ReadRequest is [ReadFrame] with the limits of a request.
+func ReadRequest(r io.Reader, buf []byte) (Frame, error) {
+	return readFrame(r, func(kind uint16, part int) int {
+		if part == 0 && Op(kind) != OpFetch {
+			return MaxJSON
+		}
+		return MaxPart
+	}, buf)
+}
+
+func readFrame(r io.Reader, limit limits, buf []byte) (_ Frame, err error) {
 	buf = buf[:0]
 	if cap(buf) < headerSize {
 		buf = make([]byte, 0, 4096)
 	}
-	buf, err := readTo(r, buf, headerSize)
+	defer func() {
+		if err != nil {
+			clear(buf)
+		}
+	}()
+	buf, err = readTo(r, buf, headerSize)
 	if err != nil {
 		// Garbage that is shorter than a header is garbage, not half a frame.
 		if n := min(len(buf), len(magic)); errors.Is(err, io.ErrUnexpectedEOF) && string(buf[:n]) != magic[:n] {
@@ -99,7 +134,7 @@ func ReadFrame(r io.Reader, maxPart int, buf []byte) (Frame, error) {
 		}
 		return Frame{}, err
 	}
-	h, err := parseHeader(buf, maxPart)
+	h, err := parseHeader(buf, limit)
 	if err != nil {
 		return h.frame, err
 	}
@@ -120,6 +155,7 @@ func readTo(r io.Reader, buf []byte, want int) ([]byte, error) {
 		if len(buf) == cap(buf) {
 			grown := make([]byte, len(buf), min(2*cap(buf), max(want, cap(buf)+1)))
 			copy(grown, buf)
+			clear(buf)
 			buf = grown
 		}
 		n, err := r.Read(buf[len(buf):cap(buf)])

@@ -22,29 +22,44 @@ const SocketName = "agent.sock"
 //
 // It only names the path; [PrivateDir] judges the folder. getenv is os.Getenv.
 func SocketPath(getenv func(string) string) (string, error) {
+	return socketPath(runtime.GOOS, getenv)
+}
+
+func socketPath(goos string, getenv func(string) string) (string, error) {
 	if p := getenv("CWAGENT_SOCKET"); p != "" {
 		if !filepath.IsAbs(p) {
-			return "", errors.New("CWAGENT_SOCKET: " + p + " is not an absolute path")
+			return "", &Error{CodeInvalid, "CWAGENT_SOCKET: " + p + " is not an absolute path", "write it from the root on, or leave it out"}
 		}
 		return p, checkLength(p)
 	}
-	p := filepath.Join(socketDir(getenv), SocketName)
+	dir, err := socketDir(goos, getenv)
+	if err != nil {
+		return "", err
+	}
+	p := filepath.Join(dir, SocketName)
 	return p, checkLength(p)
 }
 
-func socketDir(getenv func(string) string) string {
-	if runtime.GOOS == "darwin" {
-		return filepath.Join(getenv("HOME"), "Library", "Application Support", "cwagent")
+func socketDir(goos string, getenv func(string) string) (string, error) {
+	if goos == "darwin" {
+		home := getenv("HOME")
+		if !filepath.IsAbs(home) {
+			return "", &Error{CodeInvalid, "socket path: HOME is not set to an absolute path", "set HOME, or CWAGENT_SOCKET"}
+		}
+		return filepath.Join(home, "Library", "Application Support", "cwagent"), nil
 	}
 	if dir := getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
-		return filepath.Join(dir, "cwagent")
+		return filepath.Join(dir, "cwagent"), nil
 	}
-	uid := strconv.Itoa(os.Getuid())
-	if dir := "/run/user/" + uid; checkPrivate(dir) == nil {
-		return filepath.Join(dir, "cwagent")
+	if dir := "/run/user/" + strconv.Itoa(os.Getuid()); checkPrivate(dir) == nil {
+		return filepath.Join(dir, "cwagent"), nil
 	}
-	return "/tmp/cwagent-" + uid
+	return TempDir(), nil
 }
+
+// TempDir names the folder of last resort, which [PrivateDir] makes and judges:
+// in /tmp anybody may have been there first.
+func TempDir() string { return "/tmp/cwagent-" + strconv.Itoa(os.Getuid()) }
 
 // maxSocketPath is the longest path that fits into sun_path beside its final
 // NUL: 108 bytes on Linux, 104 on macOS and the BSDs.

@@ -32,7 +32,7 @@ type AddRequest struct {
 	NoClusterInfo bool       `json:"noClusterInfo,omitempty"` // also serve callers that name no server
 	Ephemeral     bool       `json:"ephemeral,omitempty"`     // memory only, on purpose
 	Replace       bool       `json:"replace,omitempty"`       // the name's token gives way to this one
-	DryRun        bool       `json:"dryRun,omitempty"`        // judge the request, change nothing
+	DryRun        bool       `json:"dryRun,omitempty"`        // judge the request and the token, change nothing
 	CAs           [][]byte   `json:"cas,omitempty"`           // PEM, for asking the servers about the token
 
 	NoVerify            bool `json:"noVerify,omitempty"`            // take the token without asking anybody
@@ -45,6 +45,7 @@ type AddReply struct {
 	Credential Credential `json:"credential"`
 	Outcome    Outcome    `json:"outcome"`
 	SameAs     string     `json:"sameAs,omitempty"` // another credential that holds this very token
+	Bound      []Server   `json:"bound,omitempty"`  // what it was not bound to before
 }
 
 // Outcome of an AddRequest.
@@ -58,7 +59,8 @@ const (
 
 // ForgetRequest names the credential to remove.
 type ForgetRequest struct {
-	Name string `json:"name"`
+	Name       string `json:"name"`
+	IfRevision uint64 `json:"ifRevision,omitempty"` // only if the credential is still that one; 0: whatever it is
 }
 
 // TokenRequest names the credential whose token is to be revealed.
@@ -70,7 +72,8 @@ type TokenRequest struct {
 type ServersRequest struct {
 	Name          string   `json:"name"`
 	Add           []Server `json:"add,omitempty"`
-	Remove        []string `json:"remove,omitempty"`        // URLs
+	Remove        []string `json:"remove,omitempty"`        // URLs, with whatever other fields
+	Unbind        []Server `json:"unbind,omitempty"`        // exactly these; absent ones are no error
 	NoClusterInfo *bool    `json:"noClusterInfo,omitempty"` // set where not nil
 	CAs           [][]byte `json:"cas,omitempty"`           // PEM, for asking the servers about the token
 }
@@ -93,7 +96,8 @@ type VerifyReply struct {
 type Server struct {
 	URL           string `json:"url"`                     // canonical: scheme, host, port, path
 	TLSServerName string `json:"tlsServerName,omitempty"` // as in the kubeconfig
-	ProxyURL      string `json:"proxyURL,omitempty"`      // as in the kubeconfig
+	ProxyURL      string `json:"proxyURL,omitempty"`      // as in the kubeconfig, canonical: without user and password
+	ProxySHA256   string `json:"proxySHA256,omitempty"`   // hex, of the whole proxy URL where it has a user or a password
 	Insecure      bool   `json:"insecureSkipTLSVerify,omitempty"`
 	CASHA256      string `json:"caSHA256,omitempty"` // hex, of certificate-authority-data; empty: the system's roots
 }
@@ -145,6 +149,7 @@ type StoreInfo struct {
 // Credential is one line of the status.
 type Credential struct {
 	Name          string     `json:"name"`
+	Revision      uint64     `json:"revision"`     // another one after each change of what requests get; of this run of the agent
 	ID            string     `json:"id,omitempty"` // public id of the current token
 	State         State      `json:"state"`
 	Reason        string     `json:"reason,omitempty"` // why it is in that state, for a person

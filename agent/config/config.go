@@ -4,7 +4,9 @@
 // The file is strict. An unknown key, a wrong type or a value that makes no
 // sense is an error that names the line, so that a misspelt key never means
 // that a setting is silently not in force. Errors quote keys, never values: a
-// value in the wrong place may be a token.
+// value in the wrong place may be a token. What this version cannot do yet, such
+// as watch, source and servers, is an unknown key, too: accepted, it would be a
+// setting that is not in force.
 //
 // A file that is missing or empty is all defaults. Relative paths in it are
 // relative to its folder, and "~" is the home folder.

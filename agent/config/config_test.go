@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"unicode"
 
 	"github.com/cwagent/cwagent/ipc"
+	"github.com/cwagent/cwagent/ipc/ipctest"
 )
 
 const day = 24 * time.Hour
@@ -44,7 +46,7 @@ func TestEverything(t *testing.T) {
 	t.Parallel()
 	home, err := os.UserHomeDir()
 	if err != nil {
-		t.Skip("no home: ", err)
+		ipctest.Skip(t, "no home: "+err.Error())
 	}
 	got, err := parse(filepath.Join(home, "c", "config.yaml"), []byte(`
 store: keyring
@@ -77,44 +79,88 @@ credentials:
 	}
 }
 
+// TestReadme: hints send people to its sample, so that has every key there is,
+// and is right.
+func TestReadme(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, ok := strings.Cut(string(b), "`config.yaml`, all of it optional")
+	sample := regexp.MustCompile(`(?m)(^    .*\n)+`).FindString(after)
+	if !ok || sample == "" {
+		t.Fatal("no sample in the README")
+	}
+	text := strings.ReplaceAll("\n"+sample, "\n    ", "\n")
+	if _, err := parse("/c.yaml", []byte(text)); err != nil {
+		t.Errorf("%v in\n%s", err, text)
+	}
+	for _, key := range keysOf(reflect.TypeFor[file]()) {
+		if !regexp.MustCompile(`(?m)^[ -]*` + key + `: *\S*`).MatchString(text) {
+			t.Errorf("no %s in\n%s", key, text)
+		}
+	}
+}
+
+// keysOf are the keys that the decoder takes.
+func keysOf(t reflect.Type) []string {
+	var keys []string
+	for t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	for i := 0; t.Kind() == reflect.Struct && i < t.NumField(); i++ {
+		if key := t.Field(i).Tag.Get("yaml"); key != "" {
+			keys = append(append(keys, key), keysOf(t.Field(i).Type)...)
+		}
+	}
+	return keys
+}
+
+// errorTests are files, and what is said of them after their path.
+var errorTests = []struct{ name, text, want string }{
+	{"unknown key", "store: auto\nstroe: auto\n", `line 2: unknown key "stroe"`},
+	{"unknown key below", "coreweave:\n  endpoint: https://x\n  token: CW-SECRET-x\n", `line 3: unknown key "token"`},
+	{"not in this version: watch", "store: auto\nwatch: {kubeconfigs: [~/.kube/config]}\n", `line 2: unknown key "watch"`},
+	{"not in this version: watch alone", "watch:\n  downloads: []\n", `line 1: unknown key "watch"`},
+	{"not in this version: servers", "credentials:\n- name: a\n  servers: [https://a]\n", `line 3: unknown key "servers"`},
+	{"not in this version: file", "store: file\n", `line 1: store: there is no such store`},
+	{"not in this version: source", "credentials:\n- name: a\n  source: {command: {argv: [x]}}\n", `line 3: unknown key "source"`},
+	{"a token for a key", "CW-SECRET-x: auto\n", `line 1: unknown key here`},
+	{"key twice", "store: auto\n\nstore: memory\n", `line 3: the key stands in line 1 already`},
+	{"a list for a value", "store: [auto]\n", `line 1: one value is wanted here, not a list`},
+	{"a mapping for a value", "warnBefore:\n- {a: 1}\n", `line 2: one value is wanted here, not a mapping`},
+	{"a value for a list", "warnBefore: CW-SECRET-x\n", `line 1: a list is wanted here`},
+	{"a value for a mapping", "store: auto\ncoreweave: CW-SECRET-x\n", `line 2: a mapping is wanted here`},
+	{"a list for everything", "- store: auto\n", `line 1: a mapping is wanted here`},
+	{"text", "CW-SECRET-x\n", `line 1: a mapping is wanted here`},
+	{"store", "\nstore: CW-SECRET-x\n", `line 2: store: there is no such store`},
+	{"store, empty", "store: ''\n", `line 1: store: there is no such store`},
+	{"http", "coreweave: {endpoint: http://api.coreweave.com}\n", `line 1: coreweave.endpoint: only https, because tokens are sent there`},
+	{"no scheme", "coreweave: {endpoint: api.coreweave.com}\n", `line 1: coreweave.endpoint: not of the form https://HOST[:PORT]`},
+	{"path", "coreweave:\n  endpoint: https://api.coreweave.com/v1\n", `line 2: coreweave.endpoint: not of the form https://HOST[:PORT]`},
+	{"query", "coreweave: {endpoint: 'https://api.coreweave.com?'}\n", `line 1: coreweave.endpoint: not of the form https://HOST[:PORT]`},
+	{"user", "coreweave: {endpoint: https://u:p@api.coreweave.com}\n", `line 1: coreweave.endpoint: a user name has no place in it`},
+	{"somebody's home", "coreweave: {caFile: ~bob/ca.pem}\n", `line 1: coreweave.caFile: ~ stands for your own home folder only`},
+	{"duration", "warnBefore:\n- 1d\n- soon\n", `line 3: warnBefore: not a duration`},
+	{"duration, negative", "warnBefore: [-1h]\n", `line 1: warnBefore: not a duration`},
+	{"duration twice", "warnBefore: [24h, 1d]\n", `line 1: warnBefore: it is in the list already`},
+	{"no name", "credentials:\n- name: a\n- maxAge: 3d\n", `line 3: a credential without a name`},
+	{"nothing at all", "credentials:\n- ~\n- name: a\n- {}\n", `line 4: a credential without a name`},
+	{"bad name", "credentials:\n- name: a/b\n", `line 2: credential name: not allowed`},
+	{"name twice", "credentials:\n- name: a\n- name: b\n- name: a\n", `line 4: credential a: it stands in line 2 already`},
+	{"age", "credentials:\n- name: a\n  maxAge: 90\n", `line 3: maxAge: not a duration`},
+	{"age, a century and a day", "credentials:\n- {name: a, maxAge: 36501d}\n", `line 2: maxAge: not a duration`},
+	{"tab", "coreweave:\n\tendpoint: x\n", `line 2: not YAML: found character that cannot start any token`},
+	{"alias", "store: *CW-SECRET-x\n", `not YAML`},
+	{"bytes", "\x00\xff", `not YAML`},
+	{"second document", "store: auto\n---\nstore: memory\n", `line 2: more follows after the first document`},
+	{"second, broken", "store: auto\n---\n\t- CW-SECRET-x\n", `line 3: not YAML: found character that cannot start any token`},
+}
+
 func TestErrors(t *testing.T) {
 	t.Parallel()
-	tests := []struct{ name, text, want string }{
-		{"unknown key", "store: auto\nstroe: auto\n", `line 2: unknown key "stroe"`},
-		{"unknown key below", "coreweave:\n  endpoint: https://x\n  token: CW-SECRET-x\n", `line 3: unknown key "token"`},
-		{"unknown key in a list", "credentials:\n- name: a\n  source: {command: {argv: [x]}}\n", `line 3: unknown key "source"`},
-		{"a token for a key", "CW-SECRET-x: auto\n", `line 1: unknown key here`},
-		{"key twice", "store: auto\n\nstore: memory\n", `line 3: the key stands in line 1 already`},
-		{"a list for a value", "store: [auto]\n", `line 1: one value is wanted here, not a list`},
-		{"a mapping for a value", "warnBefore:\n- {a: 1}\n", `line 2: one value is wanted here, not a mapping`},
-		{"a value for a list", "warnBefore: CW-SECRET-x\n", `line 1: a list is wanted here`},
-		{"a value for a mapping", "store: auto\ncoreweave: CW-SECRET-x\n", `line 2: a mapping is wanted here`},
-		{"a list for everything", "- store: auto\n", `line 1: a mapping is wanted here`},
-		{"text", "CW-SECRET-x\n", `line 1: a mapping is wanted here`},
-		{"store", "\nstore: CW-SECRET-x\n", `line 2: store: there is no such store`},
-		{"store, empty", "store: ''\n", `line 1: store: there is no such store`},
-		{"http", "coreweave: {endpoint: http://api.coreweave.com}\n", `line 1: coreweave.endpoint: only https, because tokens are sent there`},
-		{"no scheme", "coreweave: {endpoint: api.coreweave.com}\n", `line 1: coreweave.endpoint: not of the form https://HOST[:PORT]`},
-		{"path", "coreweave:\n  endpoint: https://api.coreweave.com/v1\n", `line 2: coreweave.endpoint: not of the form https://HOST[:PORT]`},
-		{"query", "coreweave: {endpoint: 'https://api.coreweave.com?'}\n", `line 1: coreweave.endpoint: not of the form https://HOST[:PORT]`},
-		{"user", "coreweave: {endpoint: https://u:p@api.coreweave.com}\n", `line 1: coreweave.endpoint: a user name has no place in it`},
-		{"somebody's home", "coreweave: {caFile: ~bob/ca.pem}\n", `line 1: coreweave.caFile: ~ stands for your own home folder only`},
-		{"duration", "warnBefore:\n- 1d\n- soon\n", `line 3: warnBefore: not a duration`},
-		{"duration, negative", "warnBefore: [-1h]\n", `line 1: warnBefore: not a duration`},
-		{"duration twice", "warnBefore: [24h, 1d]\n", `line 1: warnBefore: it is in the list already`},
-		{"no name", "credentials:\n- name: a\n- maxAge: 3d\n", `line 3: a credential without a name`},
-		{"nothing at all", "credentials:\n- ~\n- name: a\n- {}\n", `line 4: a credential without a name`},
-		{"bad name", "credentials:\n- name: a/b\n", `line 2: credential name: not allowed`},
-		{"name twice", "credentials:\n- name: a\n- name: b\n- name: a\n", `line 4: credential a: it stands in line 2 already`},
-		{"age", "credentials:\n- name: a\n  maxAge: 90\n", `line 3: maxAge: not a duration`},
-		{"age, a century and a day", "credentials:\n- {name: a, maxAge: 36501d}\n", `line 2: maxAge: not a duration`},
-		{"tab", "coreweave:\n\tendpoint: x\n", `line 2: not YAML: found character that cannot start any token`},
-		{"alias", "store: *CW-SECRET-x\n", `not YAML`},
-		{"bytes", "\x00\xff", `not YAML`},
-		{"second document", "store: auto\n---\nstore: memory\n", `line 2: more follows after the first document`},
-		{"second, broken", "store: auto\n---\n\t- CW-SECRET-x\n", `line 3: not YAML: found character that cannot start any token`},
-	}
-	for _, tt := range tests {
+	for _, tt := range errorTests {
 		_, err := parse("/c.yaml", []byte(tt.text))
 		var e *ipc.Error
 		if !errors.As(err, &e) || e.What != "config /c.yaml: "+tt.want || e.Hint == "" || e.Code != ipc.CodeInvalid {

@@ -11,6 +11,12 @@
 // redirect is followed. As with kubectl, the proxies of the environment serve
 // where no proxy-url is bound.
 //
+// A server that is bound with insecure-skip-tls-verify never gets a CW-SECRET-
+// token from here. It would be asked when whoami gives no clear answer, and
+// whoever is on the way can see to that: he would block the endpoint, play the
+// server, and hold a token of the whole organization. Other tokens go there: it
+// is the only place where they can be asked about, and kubectl sends them too.
+//
 // # What counts as an answer
 //
 // Alive and rejected have consequences, so both need an answer of the documented
@@ -33,13 +39,27 @@
 // that do not: an API Access Token is refused by every server whose host begins
 // with "api.", however alive it is. That pair is named in Verdict.Why.
 //
-// CoreWeave has published no body for its 401 and 403. They count with any body
-// but a web page (by content type, or because it begins with "<"): proxies and
-// hotels answer with those, and CoreWeave's API speaks JSON. A Kubernetes API
-// server always sends a Status, so its 401 and 403 count only with that. One
-// 403 of an API server does not count: that which names the user, because it
-// says that the token was recognised, and that RBAC forbids the question. The
-// user system:anonymous is nobody.
+// CoreWeave has published no body for its 401 and 403. What is known is that its
+// API speaks JSON and takes bearer tokens, and what is feared is a company's proxy
+// or gateway, which opens the TLS connection (that is what coreweave.caFile is for)
+// and says 401 of its own account. So those two count only if the reply
+//
+//   - asks for no other proof than a bearer token: there is no Proxy-Authenticate,
+//     and no WWW-Authenticate but Bearer (a proxy says Basic, Negotiate or NTLM), and
+//   - has one whole JSON object of up to 8 KiB for a body, whatever its type is
+//     said to be; or none at all and nobody's name on it: no content type but
+//     application/json, no Server, Via, X-Cache, Proxy-* or X-Squid-*.
+//
+// With a JSON object Server and Via may be there: a proxy leaves them on what
+// it only passes on. A web page or a sentence never counts. That is a guess on the safe
+// side: should CoreWeave refuse in plain text, its refusals are "unknown" here and
+// the token is served on. A gateway that refuses in JSON and asks for nothing
+// cannot be told from CoreWeave.
+//
+// A Kubernetes API server always sends a Status, so its 401 and 403 count only
+// with that. One 403 of an API server does not count: that which names the user,
+// because it says that the token was recognised, and that RBAC forbids the
+// question. The user system:anonymous is nobody.
 //
 // # Limits
 //

@@ -88,6 +88,9 @@ func (c *inquiry) endpointAnswer(what string, r reply, err error) answer {
 	case r.html() && r.status != http.StatusOK:
 		a.why = what + ": " + r.code() + ", but with " + webPage
 		return a
+	case (r.status == http.StatusUnauthorized || r.status == http.StatusForbidden) && !r.ours():
+		a.why = what + " says " + r.code() + ", but not as CoreWeave's API does: a proxy, or a gateway"
+		return a
 	case r.status == http.StatusUnauthorized:
 		a.says = refuses
 	case r.status == http.StatusForbidden:

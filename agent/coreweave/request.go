@@ -38,6 +38,7 @@ type target struct {
 type reply struct {
 	status int
 	mime   string
+	header http.Header // the server's words: to be judged, never shown
 	body   []byte
 	cut    bool // there was more than is read
 	at     time.Time
@@ -72,7 +73,7 @@ func (c *inquiry) do(ctx context.Context, to target, method, url string, body []
 		return reply{}, errors.New(phrase(err, sent.Load()))
 	}
 	defer resp.Body.Close()
-	r := reply{status: resp.StatusCode, at: c.Now()}
+	r := reply{status: resp.StatusCode, header: resp.Header, at: c.Now()}
 	r.mime, _, _ = mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	r.skew = skew(resp.Header, start, r.at)
 	limit := maxBody

@@ -82,6 +82,9 @@ func (c *inquiry) bound(s ipc.Server) (target, error) {
 	if !strings.HasPrefix(s.URL, "https://") {
 		return to, errors.New("only https servers get a token")
 	}
+	if s.Insecure && agent.IsAPIToken(c.request.Token) {
+		return to, errors.New("with insecure-skip-tls-verify anybody on the way would get the API Access Token")
+	}
 	if s.CASHA256 != "" {
 		to.ca = c.request.CAs[s.CASHA256]
 		if agent.Fingerprint(to.ca) != s.CASHA256 {

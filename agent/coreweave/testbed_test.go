@@ -12,6 +12,7 @@ import (
 
 	"github.com/cwagent/cwagent/agent"
 	"github.com/cwagent/cwagent/ipc"
+	"github.com/cwagent/cwagent/ipc/ipctest"
 )
 
 // A bed is a real API server and a stand-in for CoreWeave.
@@ -30,10 +31,7 @@ func startBed(t *testing.T) *bed {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(bin); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("bin/testbed is not built: make testbed")
-		}
-		t.Skip("bin/testbed is not built: make testbed")
+		ipctest.Skip(t, "bin/testbed is not built: make testbed")
 	}
 	b := &bed{t: t, bin: bin, dir: t.TempDir()}
 	up := exec.Command(bin, "up", b.dir, "--expired-status", "403")
@@ -112,11 +110,24 @@ func TestRealServers(t *testing.T) {
 		t.Errorf("alive: %+v", got.Identity)
 	}
 	b.expect("another vendor's", with(r, otherToken), agent.Rejected)
+	b.everyFault(r)
+	b.revoked(r)
 
-	// fault, verdict where no server is bound, verdict of whoami and the server
-	faults := []struct {
+	var counts map[string]int
+	if err := json.Unmarshal([]byte(b.run("requests", b.dir, "-o", "json")), &counts); err != nil {
+		t.Fatal(err)
+	}
+	if counts["login"] != 0 || counts["whoami"] != 26 {
+		t.Errorf("asked %v", counts)
+	}
+}
+
+// everyFault asks about a token that is alive.
+func (b *bed) everyFault(r agent.VerifyRequest) {
+	b.t.Helper()
+	for _, f := range []struct {
 		kind      string
-		one, both agent.Life
+		one, both agent.Life // where no server is bound; of whoami and the server
 	}{
 		{"401", agent.Rejected, agent.Rejected},
 		{"403", agent.Unknown, agent.Alive},
@@ -128,39 +139,33 @@ func TestRealServers(t *testing.T) {
 		{"date+1d", agent.Alive, agent.Alive},
 		{"hang", agent.Unknown, agent.Alive},
 		{"none", agent.Alive, agent.Alive},
-	}
-	for _, f := range faults {
+	} {
 		b.run("fault", b.dir, f.kind)
-		limit := most
+		b.v.limit = most
 		if f.kind == "hang" {
-			limit = time.Second
+			b.v.limit = time.Second
 		}
-		b.v.limit = limit
 		b.expect(f.kind, alone(r), f.one)
 		got := b.expect(f.kind+" with a server", r, f.both)
 		if day := 24 * time.Hour; (got.Skew > day/2) != (f.kind == "date+1d") || got.Skew > day+time.Minute {
-			t.Errorf("%s: the clock is said to be %v ahead", f.kind, got.Skew)
+			b.t.Errorf("%s: the clock is said to be %v ahead", f.kind, got.Skew)
 		}
 	}
+}
 
+// revoked asks about a token that has been deleted in the Console.
+func (b *bed) revoked(r agent.VerifyRequest) {
+	b.t.Helper()
 	b.run("revoke", b.dir, "prod")
 	b.expect("revoked", r, agent.Rejected)
 	b.run("fault", b.dir, "403")
 	got := b.expect("revoked, 403", r, agent.Rejected)
 	if !strings.HasPrefix(got.Why, "whoami says 403; 127.0.0.1:") || !strings.HasSuffix(got.Why, " says 403") {
-		t.Errorf("why: %q", got.Why)
+		b.t.Errorf("why: %q", got.Why)
 	}
 	b.expect("unknown to both, 403", with(r, cwToken), agent.Rejected)
 	for _, kind := range []string{"500", "html403"} {
 		b.run("fault", b.dir, kind)
 		b.expect("revoked, "+kind, r, agent.Unknown)
-	}
-
-	var counts map[string]int
-	if err := json.Unmarshal([]byte(b.run("requests", b.dir, "-o", "json")), &counts); err != nil {
-		t.Fatal(err)
-	}
-	if counts["login"] != 0 || counts["whoami"] != 26 {
-		t.Errorf("asked %v", counts)
 	}
 }

@@ -43,14 +43,15 @@ var endpointTests = []struct {
 	{"204", say(204, "", ""), nil, unknown, ipc.Identity{}, "whoami says 204"},
 
 	{"401 json", say(401, js, `{"code":"unauthenticated","message":"TOKEN"}`), known, agent.Rejected, ipc.Identity{}, "whoami says 401"},
-	{"401 text", say(401, "text/plain", "no: TOKEN\n"), nil, agent.Rejected, ipc.Identity{}, "whoami says 401"},
+	{"401 text", say(401, "text/plain", "no: TOKEN\n"), nil, unknown, ipc.Identity{}, "whoami says 401, but not as CoreWeave's API does"},
 	{"401 empty", say(401, "", ""), nil, agent.Rejected, ipc.Identity{}, "whoami says 401"},
-	{"401 huge", huge(401, `{"code":"unauthenticated"}`), nil, agent.Rejected, ipc.Identity{}, "whoami says 401"},
+	{"401 huge", huge(401, `{"code":"unauthenticated"}`), nil, unknown, ipc.Identity{}, "whoami says 401, but not as CoreWeave's API does"},
 	{"401 html", say(401, html, page), nil, unknown, ipc.Identity{}, "whoami: 401, but with a web page"},
 	{"401 html, typed as text", say(401, "text/plain", page), nil, unknown, ipc.Identity{}, "401, but with a web page"},
 	{"401 html, empty", say(401, html, ""), nil, unknown, ipc.Identity{}, "401, but with a web page"},
 
 	{"403", say(403, js, `{}`), nil, unknown, ipc.Identity{}, "whoami says 403; it is bound to no server"},
+	{"403 text, server 401", say(403, "text/plain", "no"), say(401, js, status401), unknown, ipc.Identity{}, "but not as CoreWeave's API does"},
 	{"403, server 201", say(403, js, `{}`), known, agent.Alive, jane, "knows the token"},
 	{"403, server 401", say(403, js, `{}`), say(401, js, status401), agent.Rejected, ipc.Identity{}, "whoami says 403; 127.0.0.1:"},
 	{"403, server 403", say(403, js, `{}`), say(403, js, status403), agent.Rejected, ipc.Identity{}, " says 403"},

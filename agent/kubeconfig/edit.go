@@ -52,6 +52,9 @@ func (f *File) Edit(changes []Change) ([]byte, error) {
 	if err := f.check(out, changes); err != nil {
 		return nil, err
 	}
+	if err := f.checkLeftovers(out, changes); err != nil {
+		return nil, err
+	}
 	return out, nil
 }
 

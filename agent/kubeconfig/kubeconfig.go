@@ -10,7 +10,6 @@ package kubeconfig
 
 import (
 	"bytes"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -20,7 +19,6 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/cwagent/cwagent/agent"
 	"github.com/cwagent/cwagent/ipc"
 )
 
@@ -37,8 +35,9 @@ type File struct {
 	Names []string // of all users
 	Ours  []string // credentials that the file refers to already
 
-	text []byte
-	root *yaml.Node
+	text   []byte
+	root   *yaml.Node
+	config config
 }
 
 // A User is a user entry that holds a static token.
@@ -47,6 +46,7 @@ type User struct {
 	Token    ipc.Secret
 	Line     int          // of the token
 	Contexts []string     // that refer to this user
+	Foreign  bool         // those contexts stand in other files of the run
 	Clusters []string     // of those contexts, each once
 	Servers  []ipc.Server // of those clusters, each once, not yet canonical
 	CAs      [][]byte     // their certificate authorities
@@ -57,28 +57,10 @@ type User struct {
 
 // the parts of a kubeconfig that matter here
 type config struct {
-	Kind     string `yaml:"kind"`
-	Clusters []struct {
-		Name    string  `yaml:"name"`
-		Cluster cluster `yaml:"cluster"`
-	} `yaml:"clusters"`
-	Contexts []struct {
-		Name    string `yaml:"name"`
-		Context struct {
-			Cluster string `yaml:"cluster"`
-			User    string `yaml:"user"`
-		} `yaml:"context"`
-	} `yaml:"contexts"`
-	Users []yaml.Node `yaml:"users"`
-}
-
-type cluster struct {
-	Server        string `yaml:"server"`
-	TLSServerName string `yaml:"tls-server-name"`
-	ProxyURL      string `yaml:"proxy-url"`
-	Insecure      bool   `yaml:"insecure-skip-tls-verify"`
-	CAFile        string `yaml:"certificate-authority"`
-	CAData        string `yaml:"certificate-authority-data"`
+	Kind     string         `yaml:"kind"`
+	Clusters []namedCluster `yaml:"clusters"`
+	Contexts []namedContext `yaml:"contexts"`
+	Users    []yaml.Node    `yaml:"users"`
 }
 
 type userEntry struct {
@@ -164,14 +146,15 @@ func (f *File) parse() error {
 		return refuse(f.Path, "not a kubeconfig (kind: Config is missing)", "name a kubeconfig")
 	}
 	for i := range c.Users {
-		if err := f.addUser(&c, &c.Users[i]); err != nil {
+		if err := f.addUser(&c.Users[i]); err != nil {
 			return err
 		}
 	}
-	return nil
+	f.config = c
+	return Resolve([]*File{f})
 }
 
-func (f *File) addUser(c *config, item *yaml.Node) error {
+func (f *File) addUser(item *yaml.Node) error {
 	var e userEntry
 	if err := item.Decode(&e); err != nil {
 		return refuse(f.Path, fmt.Sprintf("line %d: a user entry cannot be read", item.Line), "")
@@ -188,75 +171,8 @@ func (f *File) addUser(c *config, item *yaml.Node) error {
 	if _, v := child(value(item, "user"), "token"); v != nil {
 		u.Line = v.Line
 	}
-	for _, x := range c.Contexts {
-		if x.Context.User != e.Name {
-			continue
-		}
-		u.Contexts = append(u.Contexts, x.Name)
-		if err := f.addCluster(c, &u, x.Context.Cluster); err != nil {
-			return err
-		}
-	}
 	f.Users = append(f.Users, u)
 	return nil
-}
-
-func (f *File) addCluster(c *config, u *User, name string) error {
-	for _, have := range u.Clusters {
-		if have == name {
-			return nil
-		}
-	}
-	for _, cl := range c.Clusters {
-		if cl.Name != name {
-			continue
-		}
-		s, ca, err := f.server(cl.Cluster)
-		if err != nil {
-			return refuse(f.Path, fmt.Sprintf("cluster %q: %v", name, err), "mend the cluster's entry first")
-		}
-		u.Clusters = append(u.Clusters, name)
-		u.Servers = append(u.Servers, s)
-		if len(ca) > 0 {
-			u.CAs = append(u.CAs, ca)
-		}
-		return nil
-	}
-	return nil // a context without a cluster reaches nothing
-}
-
-// server says what client-go will tell the plugin about a cluster: the data
-// wins over the file, and a file is read relative to the kubeconfig.
-func (f *File) server(c cluster) (ipc.Server, []byte, error) {
-	s := ipc.Server{URL: c.Server, TLSServerName: c.TLSServerName, ProxyURL: c.ProxyURL, Insecure: c.Insecure}
-	ca, err := base64.StdEncoding.DecodeString(c.CAData)
-	if err != nil {
-		return s, nil, errors.New("certificate-authority-data is not base64")
-	}
-	if c.CAData == "" && c.CAFile != "" {
-		path := c.CAFile
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(filepath.Dir(f.Path), path)
-		}
-		if ca, err = readCA(path); err != nil {
-			return s, nil, fmt.Errorf("certificate-authority: %s", reason(err))
-		}
-	}
-	s.CASHA256 = agent.Fingerprint(ca)
-	return s, ca, nil
-}
-
-// readCA reads the certificate authority that a kubeconfig names: that could be
-// a fifo or a device, which never end.
-func readCA(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err == nil && (!info.Mode().IsRegular() || info.Size() > MaxSize) {
-		err = errors.New("not a regular file, or larger than 64 MiB")
-	}
-	if err != nil {
-		return nil, err
-	}
-	return os.ReadFile(path)
 }
 
 // child returns the key and the value of that name in a mapping.

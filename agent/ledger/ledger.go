@@ -1,5 +1,6 @@
 // Package ledger keeps the agent's book in a file of the state folder:
 // credentials.json, mode 0600, replaced whole or not at all. It holds no secret.
+// The folder has to be ours alone to write to.
 //
 // The file carries a version. An agent refuses a newer one without touching it,
 // and reads every older one.
@@ -34,8 +35,44 @@ type form struct {
 
 func (f File) path() string { return filepath.Join(f.Dir, "credentials.json") }
 
+// Missing implements agent.Ledger.
+func (f File) Missing() bool {
+	_, err := os.Lstat(f.path())
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// private refuses a folder in which somebody else could put another file in the
+// place of ours: it says which servers get which token. A folder that is not
+// there is fine.
+func (f File) private() error {
+	info, err := os.Lstat(f.Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look at state folder: %w", err)
+	}
+	why, hint := "", "chmod 700 it, or set CWAGENT_STATE_DIR to another one"
+	switch {
+	case info.Mode()&fs.ModeSymlink != 0:
+		why, hint = "it is a symbolic link", "set CWAGENT_STATE_DIR to the folder itself"
+	case !info.IsDir():
+		why, hint = "it is not a folder", "set CWAGENT_STATE_DIR to another one"
+	case !ours(info):
+		why, hint = "it belongs to another user", "set CWAGENT_STATE_DIR to another one"
+	case writable(info):
+		why = fmt.Sprintf("other users may write to it (mode %o)", info.Mode().Perm())
+	default:
+		return nil
+	}
+	return &ipc.Error{Code: ipc.CodeInvalid, What: "state folder " + f.Dir + ": " + why, Hint: hint}
+}
+
 // Load implements agent.Ledger.
 func (f File) Load() (agent.Book, error) {
+	if err := f.private(); err != nil {
+		return agent.Book{}, err
+	}
 	b, err := os.ReadFile(f.path())
 	if errors.Is(err, fs.ErrNotExist) {
 		return agent.Book{}, nil
@@ -66,6 +103,9 @@ func (f File) Load() (agent.Book, error) {
 func (f File) Save(b agent.Book) error {
 	if err := os.MkdirAll(f.Dir, 0o700); err != nil {
 		return fmt.Errorf("make state folder: %w", err)
+	}
+	if err := f.private(); err != nil {
+		return err
 	}
 	text, err := json.MarshalIndent(form{version, b}, "", "  ")
 	if err != nil {

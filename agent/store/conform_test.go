@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -119,6 +120,7 @@ func keys(t *testing.T, s agent.Store) {
 	all := []string{
 		"prod.00000001", "prod.00000002", "Prod.00000001", "prod.0000000a", "prod", "prod.", "prod.00000001.00000001", "prod-00000001", "prod_00000001",
 		strings.Repeat("x", 63) + ".00000001", strings.Repeat("x", 62) + ".00000001", "0.00000001",
+		"prod cwtoken-3f9a1c7e #5f3a9c01", "prod cwtoken-3f9a1c7e #5f3a9c02", "prod  cwtoken-3f9a1c7e #5f3a9c01", "prod #5f3a9c01",
 	}
 	for _, k := range all {
 		wantAbsent(t, s, k)
@@ -156,7 +158,7 @@ func secretsOfEveryKind(t *testing.T, s agent.Store) {
 		put(t, s, key, v)
 		wantSecret(t, s, key, v)
 	}
-	for i, v := range all {
+	for i, v := range slices.Backward(all) { // a keyring rewrites all that is left
 		key := fmt.Sprintf("kind.%08x", i)
 		wantSecret(t, s, key, v)
 		remove(t, s, key)
@@ -164,12 +166,16 @@ func secretsOfEveryKind(t *testing.T, s agent.Store) {
 	}
 }
 
+// manyAtOnce has all callers in the store at any time. A round is three writes a
+// caller, and a keyring encrypts and syncs its whole file at each: rounds add nothing
+// that more callers would not.
 func manyAtOnce(t *testing.T, s agent.Store) {
+	const callers, rounds = 8, 3
 	var wg sync.WaitGroup
-	for n := range 8 {
+	for n := range callers {
 		wg.Go(func() {
 			key, ctx := fmt.Sprintf("own.%08x", n), t.Context()
-			for i := range 20 {
+			for i := range rounds {
 				v := ipc.NewSecret(fmt.Sprintf("%d-%d", n, i))
 				if err := s.Put(ctx, key, v); err != nil {
 					t.Error(err)

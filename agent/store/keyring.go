@@ -11,7 +11,7 @@ import (
 )
 
 // keyringService is the service of our items; with the key as their user,
-// Seahorse shows "Password for 'prod.1a2b3c4d' on 'cwagent'".
+// Seahorse shows "Password for 'prod cwtoken-3f9a1c7e #5f3a9c01' on 'cwagent'".
 const keyringService = "cwagent"
 
 // keyringWait is long for a keyring, which answers in milliseconds, and short

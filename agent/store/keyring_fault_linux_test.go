@@ -118,7 +118,7 @@ func underLoad(t *testing.T, s *Keyring, stop, carryOn func() error) {
 	var most atomic.Int64
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	for i := range 30 {
+	for i := range 20 {
 		<-tick.C
 		most.Store(max(most.Load(), int64(runtime.NumGoroutine())))
 		wg.Go(func() {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -42,7 +43,7 @@ kubectl uses it. The servers that NAME is bound to stay.`,
 			if err != nil {
 				return err
 			}
-			if r.Secret, err = c.readToken(); err != nil {
+			if r.Secret, err = c.readToken(cmd.Context()); err != nil {
 				return err
 			}
 			reply, err := a.Add(cmd.Context(), r)
@@ -67,21 +68,27 @@ kubectl uses it. The servers that NAME is bound to stay.`,
 }
 
 // readToken reads one token, without echo where a person types it.
-func (c *cli) readToken() (ipc.Secret, error) {
-	if f, ok := c.in.(*os.File); ok && terminal(f) {
-		fmt.Fprint(c.err, "token: ")
-		b, err := term.ReadPassword(int(f.Fd()))
-		fmt.Fprintln(c.err)
+func (c *cli) readToken(ctx context.Context) (ipc.Secret, error) {
+	f, ok := c.in.(*os.File)
+	if !ok || !terminal(f) {
+		b, err := interruptible(ctx, func() ([]byte, error) { return io.ReadAll(io.LimitReader(c.in, ipc.MaxPart+2)) })
 		if err != nil {
-			return ipc.Secret{}, fail("", "read token: %v", err)
+			return ipc.Secret{}, fmt.Errorf("read token from stdin: %w", err)
 		}
-		return ipc.NewSecret(strings.TrimSpace(string(b))), nil
+		return ipc.NewSecret(strings.TrimRight(string(b), "\r\n")), nil
 	}
-	b, err := io.ReadAll(io.LimitReader(c.in, ipc.MaxPart+2))
+	before, err := term.GetState(int(f.Fd()))
 	if err != nil {
-		return ipc.Secret{}, fail("", "read token from stdin: %v", err)
+		return ipc.Secret{}, fmt.Errorf("read token: %w", err)
 	}
-	return ipc.NewSecret(strings.TrimRight(string(b), "\r\n")), nil
+	fmt.Fprint(c.err, "token: ")
+	b, err := interruptible(ctx, func() ([]byte, error) { return term.ReadPassword(int(f.Fd())) })
+	fmt.Fprintln(c.err)
+	if err != nil {
+		_ = term.Restore(int(f.Fd()), before) // an interrupted one leaves the echo off
+		return ipc.Secret{}, fmt.Errorf("read token: %w", err)
+	}
+	return ipc.NewSecret(strings.TrimSpace(string(b))), nil
 }
 
 // printAdded says what became of an AddRequest.

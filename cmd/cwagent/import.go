@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -74,10 +72,8 @@ func (c *cli) runImport(ctx context.Context, args []string, fl importFlags) erro
 		return err
 	}
 	p := &planner{cli: c, agent: a, flags: fl, plugin: plugin}
-	for _, path := range c.kubeconfigs(args) {
-		if err := p.addFile(ctx, path); err != nil {
-			return err
-		}
+	if err := p.read(ctx, c.kubeconfigs(args)); err != nil {
+		return err
 	}
 	if err := p.check(len(args) > 0); err != nil {
 		return err
@@ -86,7 +82,7 @@ func (c *cli) runImport(ctx context.Context, args []string, fl importFlags) erro
 		return err
 	}
 	if !fl.yes {
-		yes, err := c.ask("Import these tokens and rewrite the files?")
+		yes, err := c.ask(ctx, "Import these tokens and rewrite the files?")
 		if err != nil {
 			return err
 		}
@@ -95,12 +91,7 @@ func (c *cli) runImport(ctx context.Context, args []string, fl importFlags) erro
 			return nil
 		}
 	}
-	for _, pl := range p.plans {
-		if err := p.apply(ctx, pl); err != nil {
-			return err
-		}
-	}
-	return p.finish()
+	return p.carryOut(ctx)
 }
 
 // kubeconfigs returns the files to import: those named, else those of
@@ -119,63 +110,6 @@ func (c *cli) kubeconfigs(args []string) []string {
 		return files
 	}
 	return []string{filepath.Join(c.getenv("HOME"), ".kube", "config")}
-}
-
-// apply carries out the plan of one file: first the tokens go to the agent,
-// then the file is rewritten. If that fails, the agent forgets again what this
-// file brought it.
-func (p *planner) apply(ctx context.Context, pl *plan) error {
-	var made []string
-	for _, it := range pl.Items {
-		reply, err := p.agent.Add(ctx, it.request)
-		if err != nil {
-			return errors.Join(err, p.undo(ctx, made))
-		}
-		if reply.Outcome == ipc.OutcomeCreated {
-			made = append(made, it.request.Name)
-		}
-		it.added = reply.Credential
-	}
-	text, err := pl.file.Edit(pl.changes())
-	if err == nil {
-		err = pl.file.Write(text)
-	}
-	if err != nil {
-		return errors.Join(err, p.undo(ctx, made))
-	}
-	return nil
-}
-
-func (p *planner) undo(ctx context.Context, names []string) error {
-	var errs []error
-	for _, n := range names {
-		errs = append(errs, p.agent.Forget(ctx, ipc.ForgetRequest{Name: n}))
-	}
-	return errors.Join(errs...)
-}
-
-// finish says what was done and what remains for the person.
-func (p *planner) finish() error {
-	if p.flags.output == "json" {
-		return nil
-	}
-	for _, pl := range p.plans {
-		fmt.Fprintf(p.out, "%s: rewritten\n", pl.File)
-		for _, it := range pl.Items {
-			fmt.Fprintf(p.out, "  %s: %s\n", it.added.Name, vouchedWords(it.added))
-		}
-	}
-	for _, pl := range p.plans {
-		fmt.Fprintf(p.err, "note: the token in %s has lain on disk in clear since %s at the latest\n",
-			pl.File, pl.file.Info.ModTime().Local().Format(time.DateOnly))
-	}
-	fmt.Fprintf(p.err, `note: copies may exist: make a new token at %s,
-      hand it over with "cwagent add NAME --replace", and delete the old one there
-`, consolePage)
-	if p.flags.ephemeral {
-		fmt.Fprintln(p.err, "note: they are now in the agent's memory only, and gone when the agent ends")
-	}
-	return nil
 }
 
 // vouchedWords says what was found out about a token that has just been added.

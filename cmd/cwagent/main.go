@@ -65,6 +65,7 @@ func (c *cli) report(err error) int {
 	case errors.As(err, &code):
 		return int(code)
 	case errors.Is(err, context.Canceled):
+		io.WriteString(c.err, "cwagent: interrupted\n")
 		return 130
 	}
 	shown := ipc.Error{What: err.Error()} // with what was wrapped around it

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -56,20 +57,37 @@ type skip struct {
 	Why  string `json:"why"`
 }
 
-func (p *planner) addFile(ctx context.Context, path string) error {
-	f, err := kubeconfig.Read(path)
-	if err != nil {
+// read reads all files first, because a context in one may name a user in
+// another, then plans each. One file under two names is one file.
+func (p *planner) read(ctx context.Context, paths []string) error {
+	var files []*kubeconfig.File
+	for _, path := range paths {
+		f, err := kubeconfig.Read(path)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(files, func(g *kubeconfig.File) bool { return os.SameFile(f.Info, g.Info) }) {
+			files = append(files, f)
+		}
+	}
+	if err := kubeconfig.Resolve(files); err != nil {
 		return err
 	}
+	for _, f := range files {
+		if err := p.addFile(ctx, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *planner) addFile(ctx context.Context, f *kubeconfig.File) error {
 	p.ours = append(p.ours, f.Ours...)
-	if err := p.checkShared(f); err != nil {
-		return err
-	}
-	pl := &plan{File: path, file: f}
+	pl := &plan{File: f.Path, file: f}
 	p.plans = append(p.plans, pl) // now, so that its own users are seen by planned
 	for i, u := range f.Users {
 		if why := p.leaveAlone(u); why != "" {
-			p.skipped = append(p.skipped, skip{path, u.Name, why})
+			p.skipped = append(p.skipped, skip{f.Path, u.Name, why})
 			continue
 		}
 		it, err := p.addUser(ctx, pl, i)
@@ -83,6 +101,9 @@ func (p *planner) addFile(ctx context.Context, path string) error {
 		return nil
 	}
 	// Find out now, before anything is changed, that the file can be edited.
+	if err := p.checkShared(f); err != nil {
+		return err
+	}
 	if _, err := f.Edit(pl.changes()); err != nil {
 		return err
 	}
@@ -93,7 +114,7 @@ func (p *planner) addFile(ctx context.Context, path string) error {
 // machine's own: there the token would be missing.
 func (p *planner) checkShared(f *kubeconfig.File) error {
 	name, shared := kubeconfig.Shared(f.Path)
-	if !shared || p.flags.ephemeral || len(f.Users) == 0 {
+	if !shared || p.flags.ephemeral {
 		return nil
 	}
 	return fail("--ephemeral accepts that for this machine; nothing was changed",
@@ -107,7 +128,7 @@ func (p *planner) leaveAlone(u kubeconfig.User) string {
 	case len(p.flags.users) > 0 && !asked:
 		return "not asked for with --user"
 	case !asked && !p.flags.all && !agent.IsAPIToken(u.Token):
-		return "not a CoreWeave API Access Token (--user " + u.Name + " or --all imports it)"
+		return "not a CoreWeave API Access Token (--user NAME or --all imports it)"
 	}
 	return ""
 }
@@ -117,19 +138,22 @@ func (p *planner) addUser(ctx context.Context, pl *plan, index int) (*item, erro
 	u := pl.file.Users[index]
 	id, fromFile := consoleName(pl.File)
 	r := ipc.AddRequest{
-		Secret: u.Token, ID: id, Servers: u.Servers, CAs: u.CAs, DryRun: true,
-		Ephemeral: p.flags.ephemeral, NoVerify: p.flags.noVerify, AllowPlaintext: p.flags.plaintext,
+		Secret: u.Token, ID: id, Servers: u.Servers, CAs: u.CAs, DryRun: true, NoVerify: true,
+		Ephemeral: p.flags.ephemeral, AllowPlaintext: p.flags.plaintext,
 	}
 	created := p.now()
 	if id != "" {
-		// The Console's download is as old as its token.
-		created = pl.file.Info.ModTime()
+		// The Console's download is as old as its token; one from the future,
+		// after a copy or with a wrong clock, would make the expiry too late.
+		if at := pl.file.Info.ModTime(); at.Before(created) {
+			created = at
+		}
 		r.Created = &created
 	}
 	life := p.flags.life
 	if life.expires == "" && terminal(p.in) && !p.flags.yes && !p.flags.dryRun {
 		var err error
-		if life.expires, err = p.askExpiry(pl.File, u.Name, created); err != nil {
+		if life.expires, err = p.askExpiry(ctx, pl.File, u.Name, created); err != nil {
 			return nil, err
 		}
 	}
@@ -147,11 +171,11 @@ func (p *planner) addUser(ctx context.Context, pl *plan, index int) (*item, erro
 	for i, s := range it.Servers {
 		it.Servers[i], _ = agent.Canonical(s) // the agent has judged them
 	}
-	if u.Name == "token" {
+	if u.Name == "token" && len(u.Contexts) > 0 && !u.Foreign {
 		it.NewUser = freeUser(pl, "cw-"+r.Name)
 		it.change.NewName = it.NewUser
 	}
-	it.request.DryRun = false
+	it.request.DryRun, it.request.NoVerify = false, p.flags.noVerify
 	return it, nil
 }
 
@@ -187,16 +211,16 @@ func (p *planner) print() error {
 		}
 	}
 	for _, s := range p.skipped {
-		fmt.Fprintf(p.out, "%s\n  user %s is left alone: %s\n", s.File, s.User, s.Why)
+		fmt.Fprintf(p.out, "%s\n  user %s is left alone: %s\n", s.File, printable(s.User), s.Why)
 	}
 	if len(p.plans) == 0 && len(p.ours) > 0 {
-		fmt.Fprintf(p.out, "nothing to import: cwagent serves %s already\n", strings.Join(p.ours, ", "))
+		fmt.Fprintf(p.out, "nothing to import: cwagent serves %s already\n", printable(strings.Join(p.ours, ", ")))
 	}
 	return nil
 }
 
 func (p *planner) printItem(it *item) {
-	user := it.User
+	user := printable(it.User)
 	if it.NewUser != "" {
 		user += ", renamed " + it.NewUser
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -24,9 +25,9 @@ var lifetimes = []struct{ words, expires string }{
 
 // askExpiry asks which of the Console's lifetimes a token has; the token itself
 // does not tell. The answer is as for --expires.
-func (c *cli) askExpiry(file, user string, created time.Time) (string, error) {
+func (c *cli) askExpiry(ctx context.Context, file, user string, created time.Time) (string, error) {
 	fmt.Fprintf(c.err, "%s, user %s: how long does the token live? Made %s, it would end:\n",
-		file, user, created.Local().Format("2006-01-02 15:04"))
+		file, printable(user), created.Local().Format("2006-01-02 15:04"))
 	for i, l := range lifetimes {
 		when := "never"
 		if d, ok := config.ParseDuration(l.expires); ok {
@@ -35,7 +36,7 @@ func (c *cli) askExpiry(file, user string, created time.Time) (string, error) {
 		fmt.Fprintf(c.err, "  %d  %-10s %s\n", i+1, l.words, when)
 	}
 	fmt.Fprint(c.err, "  or a date, or a duration; Enter if you do not know: ")
-	answer, err := c.readLine()
+	answer, err := c.readLine(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -52,12 +53,12 @@ func (c *cli) askExpiry(file, user string, created time.Time) (string, error) {
 
 // ask puts a question to the person and reports whether the answer is yes.
 // Without a terminal there is nobody to ask.
-func (c *cli) ask(question string) (bool, error) {
+func (c *cli) ask(ctx context.Context, question string) (bool, error) {
 	if !terminal(c.in) {
 		return false, fail("--yes answers the question", "%s there is no terminal to answer at", question)
 	}
 	fmt.Fprint(c.err, question+" [y/N] ")
-	answer, err := c.readLine()
+	answer, err := c.readLine(ctx)
 	switch strings.ToLower(answer) {
 	case "y", "yes":
 		return true, err
@@ -67,13 +68,40 @@ func (c *cli) ask(question string) (bool, error) {
 
 // readLine reads what a person types. The reader is kept: it may have read
 // ahead.
-func (c *cli) readLine() (string, error) {
+func (c *cli) readLine(ctx context.Context) (string, error) {
 	if c.lines == nil {
 		c.lines = bufio.NewReader(c.in)
 	}
-	line, err := c.lines.ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return "", err
+	line, err := interruptible(ctx, func() (string, error) {
+		line, err := c.lines.ReadString('\n')
+		if errors.Is(err, io.EOF) {
+			err = nil
+		}
+		return strings.TrimSpace(line), err
+	})
+	if err != nil {
+		fmt.Fprintln(c.err) // the question is still on the line
 	}
-	return strings.TrimSpace(line), nil
+	return line, err
+}
+
+// interruptible waits for read, or for Ctrl-C. The read itself cannot be
+// stopped: it ends with the program.
+func interruptible[T any](ctx context.Context, read func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		v, err := read()
+		done <- result{v, err}
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
 }

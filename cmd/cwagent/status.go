@@ -29,7 +29,7 @@ func (c *cli) newStatus() *cobra.Command {
 		Long: `Show the credentials and how they are.
 
 Exit codes: 0 all is well; 1 a credential is due, or in memory only; 2 one is
-expired or empty; 3 the agent cannot be reached. The worst wins.`,
+expired, refused, locked or empty; 3 the agent cannot be reached. The worst wins.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return oneName(cmd, args)

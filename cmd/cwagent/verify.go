@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -17,7 +18,8 @@ func (c *cli) newVerify() *cobra.Command {
 CoreWeave's endpoint, others at the servers that they are bound to, and nowhere
 else. What cannot be asked, or answers as it should not, changes nothing.
 
-Exit codes: 0 all are alive; 1 nobody could say; 2 one is refused.`,
+Exit codes: 0 all are alive; 1 nobody could say; 2 one is refused, or there is
+no token to ask about.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return oneName(cmd, args)
@@ -37,10 +39,16 @@ Exit codes: 0 all are alive; 1 nobody could say; 2 one is refused.`,
 			worst := 0
 			for _, cred := range s.Credentials {
 				v, err := a.Verify(cmd.Context(), ipc.VerifyRequest{Name: cred.Name})
-				if err != nil {
+				var e *ipc.Error
+				switch {
+				case unreachable(err), err != nil && !errors.As(err, &e):
 					return err
+				case err != nil: // this one has no token; the others are asked
+					c.report(err)
+					worst = exitDead
+				default:
+					worst = max(worst, c.printVerdict(cred.Name, v))
 				}
-				worst = max(worst, c.printVerdict(cred.Name, v))
 			}
 			if worst != 0 {
 				return exitCode(worst)

@@ -5,6 +5,9 @@ set -euo pipefail
 bin=$(cd "$1" && pwd)
 export PATH="$bin:$PATH"
 
+# import refuses to write a path into a kubeconfig that will not last.
+case $bin in /tmp/*|/var/tmp/*) lasting="--plugin-path $bin/cwagent-credential" ;; *) lasting= ;; esac
+
 work=$(mktemp -d /tmp/cwdemo.XXXXXX)
 mkdir -m 700 "$work/run"
 export HOME=$work XDG_RUNTIME_DIR=$work/run
@@ -62,7 +65,7 @@ cwagent agent 2>"$work/agent.log" & pids+=($!)
 await answers
 
 say "The import: the token goes to the agent, and out of the file."
-run "cwagent import --yes${ephemeral:+ $ephemeral} --expires 30d $file"
+run "cwagent import --yes${ephemeral:+ $ephemeral}${lasting:+ $lasting} --expires 30d $file"
 run "grep -A9 '^users' $file"
 run "grep CW-SECRET $file || echo 'no token in the file'"
 

@@ -20,6 +20,7 @@ import (
 type Fake struct {
 	mu    sync.Mutex
 	creds map[string]held
+	last  uint64 // revision
 }
 
 type held struct {
@@ -46,6 +47,13 @@ func (f *Fake) putLocked(h held) {
 		f.creds = map[string]held{}
 	}
 	f.creds[h.Name] = h
+}
+
+// changeLocked makes h the credential of its name, as another one than before.
+func (f *Fake) changeLocked(h *held) {
+	f.last++
+	h.Revision = f.last
+	f.putLocked(*h)
 }
 
 // Fetch implements ipc.Agent.
@@ -148,12 +156,13 @@ func (f *Fake) Add(_ context.Context, r ipc.AddRequest) (ipc.AddReply, error) {
 		h.secret, h.ID, h.Created, h.Added = r.Secret, r.ID, r.Created, time.Now()
 		h.Expiry, h.Expires = r.Expiry, r.Expires
 	}
+	reply.Bound = slices.DeleteFunc(union(nil, r.Servers), func(s ipc.Server) bool { return slices.Contains(h.Servers, s) })
 	h.Servers = union(h.Servers, r.Servers)
 	h.NoClusterInfo = h.NoClusterInfo || r.NoClusterInfo
-	reply.Credential = h.Credential
 	if !r.DryRun {
-		f.putLocked(h)
+		f.changeLocked(&h)
 	}
+	reply.Credential = h.Credential
 	return reply, nil
 }
 
@@ -173,7 +182,10 @@ func union(a, b []ipc.Server) []ipc.Server {
 func (f *Fake) Forget(_ context.Context, r ipc.ForgetRequest) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	_, err := f.lookupLocked(r.Name)
+	h, err := f.lookupLocked(r.Name)
+	if err == nil && r.IfRevision != 0 && r.IfRevision != h.Revision {
+		return fail(ipc.CodeChanged, "credential "+r.Name+": it has changed meanwhile")
+	}
 	delete(f.creds, r.Name)
 	return err
 }
@@ -202,6 +214,9 @@ func (f *Fake) Servers(_ context.Context, r ipc.ServersRequest) (ipc.Credential,
 	if err != nil {
 		return ipc.Credential{}, err
 	}
+	if len(r.Add) == 0 && len(r.Remove) == 0 && len(r.Unbind) == 0 && r.NoClusterInfo == nil {
+		return h.Credential, nil
+	}
 	h.Servers = union(h.Servers, r.Add)
 	for _, url := range r.Remove {
 		left := slices.DeleteFunc(slices.Clone(h.Servers), func(s ipc.Server) bool { return s.URL == url })
@@ -210,10 +225,11 @@ func (f *Fake) Servers(_ context.Context, r ipc.ServersRequest) (ipc.Credential,
 		}
 		h.Servers = left
 	}
+	h.Servers = slices.DeleteFunc(slices.Clone(h.Servers), func(s ipc.Server) bool { return slices.Contains(r.Unbind, s) })
 	if r.NoClusterInfo != nil {
 		h.NoClusterInfo = *r.NoClusterInfo
 	}
-	f.putLocked(h)
+	f.changeLocked(&h)
 	return h.Credential, nil
 }
 

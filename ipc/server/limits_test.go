@@ -73,6 +73,10 @@ func TestBadRequests(t *testing.T) {
 		{"a part of 4 GiB", "cwa\x01\x00\x01\x00\x00" + tooLarge, ipc.CodeTooLarge},
 		{"a part of a byte too many", frame(1, ipc.OpFetch, "x", strings.Repeat("x", ipc.MaxPart+1)), ipc.CodeTooLarge},
 		{"as much as is allowed", frame(1, ipc.OpFetch, "x", strings.Repeat("x", ipc.MaxPart)), ipc.CodeOK},
+		{"JSON of more than a fetch may have", frame(1, ipc.OpStatus, `{"name":"` + strings.Repeat("x", ipc.MaxJSON-12) + `"}`), ipc.CodeNotFound},
+		{"JSON of a byte too many", frame(1, ipc.OpStatus, strings.Repeat("x", ipc.MaxJSON+1)), ipc.CodeTooLarge},
+		{"a name of a byte too many", frame(1, ipc.OpFetch, strings.Repeat("x", ipc.MaxPart+1)), ipc.CodeTooLarge},
+		{"a token of a byte too many", frame(1, ipc.OpAdd, "{}", strings.Repeat("x", ipc.MaxPart+1)), ipc.CodeTooLarge},
 		{"version 0", frame(0, ipc.OpFetch, "x"), ipc.CodeVersion},
 		{"version 2", frame(2, ipc.OpFetch, "x"), ipc.CodeVersion},
 		{"version 2, which has other caps", "cwa\x02\x00\x01\x00\x00" + tooLarge, ipc.CodeVersion},
@@ -102,6 +106,23 @@ func TestBadRequests(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The refusal names the limit that holds for the request.
+func TestTooLargeSaysHowMuch(t *testing.T) {
+	t.Parallel()
+	inBubble(t, &ipctest.Fake{}, 0, func(b *bed) {
+		large := strings.Repeat("x", ipc.MaxJSON+1)
+		for op, want := range map[ipc.Op]string{
+			ipc.OpFetch: "request: larger than 128 KiB",
+			ipc.OpAdd:   "request: larger than 1 MiB, or its token than 128 KiB",
+		} {
+			f, _ := b.ask(b.dial(), frame(1, op, large))
+			if string(f.Parts[0]) != want || len(f.Parts[1]) == 0 {
+				b.t.Errorf("operation %d: %q, hint %q", op, f.Parts[0], f.Parts[1])
+			}
+		}
+	})
 }
 
 // Who asks and does not read is cut, and the server's end does not wait longer.
@@ -196,6 +217,25 @@ func TestAcceptErrors(t *testing.T) {
 		b.wantCode(f, ipc.CodeOK)
 		if !strings.Contains(b.log.String(), "accept") {
 			b.t.Error("nobody is told that descriptors are short")
+		}
+
+		// It accepts again at once where that made room, and else takes a breath.
+		b.dial()
+		start := time.Now()
+		b.l.errs <- &net.OpError{Op: "accept", Err: syscall.EMFILE}
+		b.l.errs <- &net.OpError{Op: "accept", Err: syscall.EMFILE}
+		if took := time.Since(start); took != 0 {
+			b.t.Errorf("it waited %v for nothing", took)
+		}
+		later, far := net.Pipe()
+		b.l.conns <- far
+		f, took := b.ask(later, fetchRequest)
+		b.wantCode(f, ipc.CodeOK)
+		if took != 10*time.Millisecond {
+			b.t.Errorf("it waited %v with nothing to close", took)
+		}
+		if n := strings.Count(b.log.String(), "\n"); n != 1 {
+			b.t.Errorf("%d lines:\n%s", n, b.log)
 		}
 	})
 	inBubble(t, &ipctest.Fake{}, 0, func(b *bed) {

@@ -22,3 +22,13 @@ func tryLock(f *os.File) error {
 }
 
 func umask(mask int) int { return syscall.Umask(mask) }
+
+// descriptors returns how many this process may have. Go has raised the soft
+// limit to the hard one at its start.
+func descriptors() uint64 {
+	var l unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &l) != nil {
+		return 256
+	}
+	return uint64(l.Cur)
+}

@@ -22,3 +22,6 @@ func tryLock(f *os.File) error {
 }
 
 func umask(int) int { return 0 }
+
+// descriptors: Windows has no such limit worth speaking of.
+func descriptors() uint64 { return 1 << 16 }

@@ -23,6 +23,7 @@ import (
 func TestMain(m *testing.M) {
 	ipctest.Main(m, map[string]func([]string) int{
 		"serve": serveUntilEOF,
+		"short": serveShort,
 		"raw":   func(args []string) int { return outcome(raw(args[0], fetchRequest)) },
 		"client": func(args []string) int {
 			_, err := client.Client{Path: args[0]}.Status(context.Background(), ipc.StatusRequest{})
@@ -40,7 +41,7 @@ func serveUntilEOF(args []string) int {
 	ctx, stop := context.WithCancel(context.Background())
 	go func() { defer stop(); _, _ = io.Copy(io.Discard, os.Stdin) }()
 	fmt.Println("ready")
-	s := &server.Server{Agent: &ipctest.Fake{}, Log: slog.New(slog.DiscardHandler)}
+	s := &server.Server{Agent: &ipctest.Fake{}, Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
 	return outcome(ipc.Frame{}, s.Serve(ctx, l))
 }
 

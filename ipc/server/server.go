@@ -23,11 +23,11 @@ import (
 )
 
 const (
-	firstByte  = time.Second      // from accept to the first byte
-	whole      = 2 * time.Second  // from accept to the last byte of the request
-	writeReply = 2 * time.Second  // a peer that does not read is cut
-	handling   = 30 * time.Second // what a handler may take that asks network and store
-	maxConns   = 1024             // open connections; beyond it the idlest goes
+	firstByte  = time.Second           // from accept to the first byte
+	whole      = 2 * time.Second       // from accept to the last byte of the request
+	writeReply = 2 * time.Second       // a peer that does not read is cut
+	leave      = 10 * time.Millisecond // how long accept waits for room
+	handling   = 30 * time.Second      // what a handler may take that asks network and store
 )
 
 // Server serves an Agent. Its fields must not change once Serve runs.
@@ -38,7 +38,8 @@ type Server struct {
 	// Peer tells who connected; nil means the kernel's answer.
 	Peer func(net.Conn) (peer.Peer, error)
 
-	// MaxConns is the cap of open connections; 0 means 1,024.
+	// MaxConns is the cap of open connections, beyond which the idlest goes; 0
+	// means 1,024, or half of the descriptors that this process may have.
 	MaxConns int
 
 	mu      sync.Mutex
@@ -51,6 +52,9 @@ type Server struct {
 // Serve accepts connections from l until ctx ends, then waits for the requests
 // that are being answered. It closes l. The error is nil after ctx ended.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	if s.MaxConns == 0 {
+		s.MaxConns = connsFor(descriptors())
+	}
 	drained := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() { defer close(drained); s.drain(l) })
 	defer func() {
@@ -59,6 +63,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			<-drained // the next agent may listen as soon as we return
 		}
 	}()
+	short := shortage{log: s.Log}
 	for {
 		conn, err := l.Accept()
 		if err != nil {
@@ -69,10 +74,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 				s.drain(l)
 				return fmt.Errorf("accept: %w", err)
 			}
+			short.note(err, time.Now())
 			// Out of descriptors, most likely: closing the idlest makes room.
-			s.Log.Warn("accept", "error", err)
-			s.evict()
-			if !sleep(ctx, 10*time.Millisecond) {
+			if !s.evict(true) && !sleep(ctx, leave) {
 				return nil
 			}
 			continue
@@ -87,16 +91,12 @@ func (s *Server) drain(l net.Listener) {
 	s.mu.Lock()
 	s.closing = true
 	s.mu.Unlock()
-	for s.evict() {
+	for s.evict(false) {
 	}
 }
 
 // admit starts the goroutine of a connection, and over the cap makes room.
 func (s *Server) admit(ctx context.Context, conn net.Conn) {
-	limit := s.MaxConns
-	if limit == 0 {
-		limit = maxConns
-	}
 	s.mu.Lock()
 	if s.closing {
 		s.mu.Unlock()
@@ -104,22 +104,28 @@ func (s *Server) admit(ctx context.Context, conn net.Conn) {
 		return
 	}
 	s.open++
-	over := s.open > limit
+	over := s.open > s.MaxConns
 	w := s.waiting.addLocked(conn)
 	s.wg.Add(1)
 	s.mu.Unlock()
-	if over {
-		s.evict()
-	}
 	go func() {
 		defer s.wg.Done()
+		defer close(w.gone)
 		s.serve(context.WithoutCancel(ctx), conn, w)
 	}()
+	if over {
+		s.evict(true)
+	}
 }
 
 // evict closes the connection that has been idle longest, if there is one. It
 // no longer counts from then on, so that each one over the cap costs one.
-func (s *Server) evict() bool {
+//
+// Close does not free a descriptor that somebody reads from, the reader does: a
+// caller that goes on to accept waits for that, or it would evict one after the
+// other for the same want. It also gives those a turn that have just come and
+// whose request lies there unread.
+func (s *Server) evict(wait bool) bool {
 	s.mu.Lock()
 	w := s.waiting.evictLocked()
 	if w != nil {
@@ -128,6 +134,14 @@ func (s *Server) evict() bool {
 	s.mu.Unlock()
 	if w != nil {
 		w.conn.Close()
+	}
+	if w != nil && wait {
+		t := time.NewTimer(leave)
+		defer t.Stop()
+		select {
+		case <-w.gone:
+		case <-t.C:
+		}
 	}
 	return w != nil
 }
@@ -156,7 +170,12 @@ func (s *Server) serve(ctx context.Context, conn net.Conn, w *waiter) {
 	defer cancel()
 	buf := buffers.Get().(*[]byte)
 	defer func() { clear(*buf); buffers.Put(buf) }()
-	req, err := ipc.ReadFrame(&deadlineReader{conn: conn, s: s, w: w, start: time.Now()}, ipc.MaxPart, *buf)
+	req, err := ipc.ReadRequest(&deadlineReader{conn: conn, s: s, w: w, start: time.Now()}, *buf)
+	defer func() {
+		for _, p := range req.Parts {
+			clear(p) // which is not in buf if it was too large for that
+		}
+	}()
 	s.mu.Lock()
 	s.waiting.removeLocked(w)
 	evicted := w.evicted
@@ -201,7 +220,9 @@ func (s *Server) write(conn net.Conn, f ipc.Frame) {
 	defer func() { clear(*buf); buffers.Put(buf) }()
 	f.Version = ipc.Version
 	_ = conn.SetWriteDeadline(time.Now().Add(writeReply))
-	_, _ = conn.Write(ipc.AppendFrame((*buf)[:0], f))
+	b := ipc.AppendFrame((*buf)[:0], f)
+	defer clear(b)
+	_, _ = conn.Write(b)
 }
 
 // refuse answers with an error, except where the peer has shown that it is not

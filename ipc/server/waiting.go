@@ -22,10 +22,11 @@ type waiter struct {
 	conn    net.Conn
 	e       *list.Element // nil once it has left
 	evicted bool          // it was made to leave
+	gone    chan struct{} // closed when its descriptor is free
 }
 
 func (w *waiting) addLocked(c net.Conn) *waiter {
-	p := &waiter{conn: c}
+	p := &waiter{conn: c, gone: make(chan struct{})}
 	p.e = w.queue.PushBack(p)
 	return p
 }
@@ -92,7 +93,11 @@ func readError(f ipc.Frame, err error) error {
 	case errors.Is(err, ipc.ErrMalformed):
 		return &ipc.Error{Code: ipc.CodeMalformed, What: "request: not in the agent's language", Hint: "cwagent and cwagent-credential speak it"}
 	case errors.Is(err, ipc.ErrTooLarge):
-		return &ipc.Error{Code: ipc.CodeTooLarge, What: "request: larger than 128 KiB", Hint: "a smaller certificate-authority-data, perhaps"}
+		what := "request: larger than 128 KiB"
+		if ipc.Op(f.Kind) != ipc.OpFetch {
+			what = "request: larger than 1 MiB, or its token than 128 KiB"
+		}
+		return &ipc.Error{Code: ipc.CodeTooLarge, What: what, Hint: "a smaller certificate-authority-data, perhaps"}
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, io.ErrUnexpectedEOF):
 		return &ipc.Error{Code: ipc.CodeMalformed, What: "request: not complete in time"}
 	}
