@@ -50,10 +50,10 @@
 //     said to be; or none at all and nobody's name on it: no content type but
 //     application/json, no Server, Via, X-Cache, Proxy-* or X-Squid-*.
 //
-// With a JSON object Server and Via may be there: a proxy leaves them on what
-// it only passes on. A web page or a sentence never counts. That is a guess on the safe
-// side: should CoreWeave refuse in plain text, its refusals are "unknown" here and
-// the token is served on. A gateway that refuses in JSON and asks for nothing
+// With a JSON object Server and Via may be there: a proxy leaves them on what it
+// only passes on. A web page or a sentence never counts. That is a guess on the
+// safe side: should CoreWeave refuse in plain text, its refusals are "unknown" here
+// and the token is served on. A gateway that refuses in JSON and asks for nothing
 // cannot be told from CoreWeave.
 //
 // A Kubernetes API server always sends a Status, so its 401 and 403 count only

@@ -195,19 +195,19 @@ func TestKeyringFresh(t *testing.T) {
 func TestKeyringLong(t *testing.T) {
 	t.Parallel()
 	k, s := realKeyring(t, keyringtest.Options{})
-	long := ofLength(60_000, "long")
+	long := ofLength(30_000, "long")
 	put(t, s, "prod.00000001", long)
 	wantSecret(t, s, "prod.00000001", long)
 
-	s = NewKeyring(KeyringConfig{Getenv: k.Getenv, Wait: 20 * time.Second, Limit: 25_000})
+	s = NewKeyring(KeyringConfig{Getenv: k.Getenv, Wait: 20 * time.Second, Limit: 12_500})
 	wantSecret(t, s, "prod.00000001", long)
-	for _, v := range []string{long, ofLength(35_000, "other"), "short", ofLength(25_001, "third")} {
+	for _, v := range []string{long, ofLength(17_500, "other"), "short", ofLength(12_501, "third")} {
 		put(t, s, "prod.00000001", v)
 		wantSecret(t, s, "prod.00000001", v)
 	}
 	k.Kill()
 	must(t, k.Restart())
-	wantSecret(t, s, "prod.00000001", ofLength(25_001, "third"))
+	wantSecret(t, s, "prod.00000001", ofLength(12_501, "third"))
 	remove(t, s, "prod.00000001")
 	for _, gen := range generations {
 		wantAbsent(t, s, partName("prod.00000001", gen, 1))
