@@ -25,18 +25,20 @@ build: ## bin/cwagent and bin/cwagent-credential
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/cwagent ./cmd/cwagent-credential
 
 install: build ## both programs, completions and the systemd user unit, below PREFIX
-	install -Dm755 -t $(DESTDIR)$(PREFIX)/bin bin/cwagent bin/cwagent-credential
-	install -d $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d $(SHARE)/systemd/user
-	bin/cwagent completion bash > $(SHARE)/bash-completion/completions/cwagent
-	bin/cwagent completion zsh > $(SHARE)/zsh/site-functions/_cwagent
-	bin/cwagent completion fish > $(SHARE)/fish/vendor_completions.d/cwagent.fish
-	sed 's,/usr/bin/,$(PREFIX)/bin/,' packaging/systemd/cwagent.service > $(SHARE)/systemd/user/cwagent.service
-	@case ":$$PATH:" in *:$(PREFIX)/bin:*) ;; *) echo 'note: $(PREFIX)/bin is not in your PATH' ;; esac
+	@case '$(PREFIX)' in /*) ;; *) echo 'install: PREFIX must be an absolute path' >&2; exit 1 ;; esac
+	install -d '$(DESTDIR)$(PREFIX)/bin' '$(SHARE)/bash-completion/completions' '$(SHARE)/zsh/site-functions' \
+	  '$(SHARE)/fish/vendor_completions.d' '$(SHARE)/systemd/user'
+	install -m755 bin/cwagent bin/cwagent-credential '$(DESTDIR)$(PREFIX)/bin'
+	bin/cwagent completion bash > '$(SHARE)/bash-completion/completions/cwagent'
+	bin/cwagent completion zsh > '$(SHARE)/zsh/site-functions/_cwagent'
+	bin/cwagent completion fish > '$(SHARE)/fish/vendor_completions.d/cwagent.fish'
+	sed 's,^ExecStart=/usr/bin/cwagent,ExecStart="$(PREFIX)/bin/cwagent",' packaging/systemd/cwagent.service > '$(SHARE)/systemd/user/cwagent.service'
+	@case ":$$PATH:" in *":$(PREFIX)/bin:"*) ;; *) echo 'note: $(PREFIX)/bin is not in your PATH' ;; esac
 
 uninstall: ## removes what install put there; tokens stay in the keyring
-	rm -f $(DESTDIR)$(PREFIX)/bin/cwagent $(DESTDIR)$(PREFIX)/bin/cwagent-credential \
-	  $(SHARE)/bash-completion/completions/cwagent $(SHARE)/zsh/site-functions/_cwagent \
-	  $(SHARE)/fish/vendor_completions.d/cwagent.fish $(SHARE)/systemd/user/cwagent.service
+	rm -f '$(DESTDIR)$(PREFIX)/bin/cwagent' '$(DESTDIR)$(PREFIX)/bin/cwagent-credential' \
+	  '$(SHARE)/bash-completion/completions/cwagent' '$(SHARE)/zsh/site-functions/_cwagent' \
+	  '$(SHARE)/fish/vendor_completions.d/cwagent.fish' '$(SHARE)/systemd/user/cwagent.service'
 
 testbed: ## bin/testbed (a real API server) and bin/kubectl; slow only the first time
 	./cmd/testbed/build.sh bin
@@ -58,7 +60,7 @@ check: ## formatting, vet, and that it builds for the other systems
 
 test: build testbed check ## unit tests, scripts, and everything end to end
 	./.ci/deps --check
-	$(GO) test -race ./...
+	$(GO) test -race -timeout 5m ./...
 	cd cmd/testbed && CGO_ENABLED=0 $(GO) test -trimpath $(BEDTEST)
 
 bench: build ## start-up, memory and crowd, as ratios in one run

@@ -3,6 +3,7 @@ package agent
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/pem"
 	"errors"
 	"net/netip"
 	"net/url"
@@ -120,6 +121,23 @@ func Fingerprint(caData []byte) string {
 	}
 	sum := sha256.Sum256(caData)
 	return hex.EncodeToString(sum[:])
+}
+
+// Certificates returns the PEM certificates in data and nothing else of it: a
+// kubeconfig may name any file as its certificate authority, one with a key or a
+// token in it, too, and what is returned is kept on disk.
+func Certificates(data []byte) []byte {
+	var out []byte
+	for {
+		var block *pem.Block
+		if block, data = pem.Decode(data); block == nil {
+			return out
+		}
+		if block.Type == "CERTIFICATE" {
+			block.Headers = nil
+			out = append(out, pem.EncodeToMemory(block)...)
+		}
+	}
 }
 
 // serversLine is the command that would bind a credential to s. It is shown to

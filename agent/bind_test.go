@@ -107,6 +107,9 @@ func TestCanonicalOtherFields(t *testing.T) {
 		{ipc.Server{CASHA256: "ABCdef09"}, ipc.Server{CASHA256: "abcdef09"}},
 		{ipc.Server{ProxyURL: "HTTP://Proxy:3128"}, ipc.Server{ProxyURL: "http://Proxy:3128"}},
 		{ipc.Server{ProxyURL: "socks5://127.0.0.1:1080"}, ipc.Server{ProxyURL: "socks5://127.0.0.1:1080"}},
+		{ipc.Server{ProxyURL: "http://proxy", ProxySHA256: "AB"}, ipc.Server{ProxyURL: "http://proxy", ProxySHA256: "ab"}},
+		{ipc.Server{ProxyURL: "http://me:pw@proxy"}, ipc.Server{ProxyURL: "http://proxy", ProxySHA256: Fingerprint([]byte("http://me:pw@proxy"))}},
+		{ipc.Server{ProxyURL: "http://me@proxy"}, ipc.Server{ProxyURL: "http://proxy", ProxySHA256: Fingerprint([]byte("http://me@proxy"))}},
 		{ipc.Server{TLSServerName: "K8s.Example"}, ipc.Server{TLSServerName: "K8s.Example"}},
 		{ipc.Server{Insecure: true}, ipc.Server{Insecure: true}},
 	}
@@ -114,6 +117,9 @@ func TestCanonicalOtherFields(t *testing.T) {
 		tt.in.URL, tt.want.URL = url, url
 		if got, err := Canonical(tt.in); err != nil || got != tt.want {
 			t.Errorf("%+v: %+v, %v", tt.in, got, err)
+		}
+		if again, err := Canonical(tt.want); err != nil || again != tt.want {
+			t.Errorf("%+v: its canonical form is not: %+v, %v", tt.in, again, err)
 		}
 	}
 	if _, err := Canonical(ipc.Server{URL: url, ProxyURL: "http://[::1"}); err == nil {

@@ -17,6 +17,7 @@ type claim struct {
 	token   string
 	saved   bool
 	servers int
+	kept    string // the saved token that it took over from, and that a restart falls back to
 }
 
 // model is what all credentials have to be, by name.
@@ -38,7 +39,12 @@ func deeds() []deed {
 	brief.Ephemeral = true
 	wider.Servers = []ipc.Server{{URL: "https://b.example.com:443"}}
 	set := func(name, token string, saved bool, servers int) func(model) {
-		return func(m model) { m[name] = claim{token, saved, servers} }
+		return func(m model) { m[name] = claim{token, saved, servers, ""} }
+	}
+	unasked := replacing(request("prod", "s3cr3t-prod-5"))
+	unasked.NoVerify = true
+	kept := func(then func(model), token string) func(model) {
+		return func(m model) { then(m); c := m["prod"]; c.kept = token; m["prod"] = c }
 	}
 	return []deed{
 		{"create", adding(request("prod", "s3cr3t-prod-1")), set("prod", "s3cr3t-prod-1", true, 1)},
@@ -59,6 +65,10 @@ func deeds() []deed {
 			return w.Forget(context.Background(), ipc.ForgetRequest{Name: "gone"})
 		}, func(m model) { delete(m, "gone") }},
 		{"replace again", adding(replacing(request("prod", "s3cr3t-prod-3"))), set("prod", "s3cr3t-prod-3", true, 2)},
+		{"replace in memory", adding(ephemeral(replacing(request("prod", "s3cr3t-prod-4")))),
+			kept(set("prod", "s3cr3t-prod-4", false, 2), "s3cr3t-prod-3")},
+		{"replace, asking nobody", adding(unasked), kept(set("prod", "s3cr3t-prod-5", true, 2), "s3cr3t-prod-3")},
+		{"replace for good", adding(replacing(request("prod", "s3cr3t-prod-6"))), set("prod", "s3cr3t-prod-6", true, 2)},
 	}
 }
 
@@ -109,12 +119,13 @@ func live(t *testing.T, w *world, p *power) (may []model) {
 // keeps wants an agent that lives to be as m.
 func (w *world) keeps(when string, m model) {
 	w.t.Helper()
-	if got := w.model(); !maps.Equal(got, m) {
+	same := func(got, want claim) bool { want.kept = ""; return got == want }
+	if got := w.model(); !maps.EqualFunc(got, m, same) {
 		w.t.Fatalf("%s: %v, want %v", when, got, m)
 	}
 	stored := w.disk.holds()
 	for name, c := range m {
-		if c.saved && !slices.Contains(stored, c.token) {
+		if c.saved && !slices.Contains(stored, c.token) || c.kept != "" && !slices.Contains(stored, c.kept) {
 			w.t.Fatalf("%s: %s is said to be saved; the store holds %q", when, name, stored)
 		}
 	}
@@ -133,7 +144,7 @@ func (w *world) model() model {
 		if err != nil || (token == "") != (c.State == ipc.StateEmpty) {
 			w.t.Fatalf("%s: %s, %v", c.Name, c.State, err)
 		}
-		m[c.Name] = claim{token, c.Saved, len(c.Servers)}
+		m[c.Name] = claim{token, c.Saved, len(c.Servers), ""}
 	}
 	return m
 }
@@ -150,11 +161,18 @@ func revive(t *testing.T, w *world, may []model) {
 	for _, m := range may {
 		want, tokens := model{}, []string{}
 		for name, c := range m {
-			if c.saved {
+			if c.kept != "" {
+				tokens = append(tokens, c.kept)
+			}
+			switch {
+			case c.saved:
 				tokens = append(tokens, c.token)
-			} else {
+			case c.kept != "":
+				c.token, c.saved = c.kept, true
+			default:
 				c.token = "" // it is there, and says what to do
 			}
+			c.kept = ""
 			want[name] = c
 		}
 		slices.Sort(tokens)

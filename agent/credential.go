@@ -102,6 +102,9 @@ func CheckToken(s ipc.Secret) error {
 	if len(v) > ipc.MaxPart {
 		return invalid("token: longer than 128 KiB", "paste only the token")
 	}
+	if strings.ContainsAny(v[:1]+v[len(v)-1:], "\"'`") {
+		return invalid("token: it is in quotes", "paste the token without them")
+	}
 	for i := range len(v) {
 		if v[i] <= ' ' || v[i] > '~' {
 			return invalid("token: it has line breaks, blanks or control characters in it", "paste only the token, in one line")

@@ -99,8 +99,10 @@ func (a *Agent) authorities(given [][]byte) map[string][]byte {
 	if all == nil {
 		all = map[string][]byte{}
 	}
-	for _, pem := range given {
-		all[Fingerprint(pem)] = pem
+	for _, raw := range given {
+		if certs := Certificates(raw); len(certs) > 0 {
+			all[Fingerprint(raw)] = certs
+		}
 	}
 	return all
 }

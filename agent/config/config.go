@@ -19,6 +19,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"time"
@@ -84,6 +85,8 @@ func Load(path string) (Config, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return Default(), nil
+	case err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0:
+		err = errors.New("others may write it, and it says where tokens are sent")
 	case err == nil && !info.Mode().IsRegular():
 		err = errors.New("not a regular file")
 	case err == nil && info.Size() > maxSize:
@@ -99,7 +102,7 @@ func Load(path string) (Config, error) {
 	if err != nil {
 		return Config{}, &ipc.Error{
 			Code: ipc.CodeInvalid, What: "config " + path + ": " + err.Error(),
-			Hint: "CWAGENT_CONFIG names another file",
+			Hint: "it must be yours alone to write: chmod go-w; CWAGENT_CONFIG names another file",
 		}
 	}
 	return parse(path, text)

@@ -93,7 +93,7 @@ func (f File) Load() (agent.Book, error) {
 		return agent.Book{}, &ipc.Error{
 			Code: ipc.CodeInvalid,
 			What: "state " + f.path() + ": it cannot be read",
-			Hint: "restore it from a backup, or move it away and import again; the file was not touched",
+			Hint: "restore it from a backup; without it the tokens have to be made anew (move it away first); it was not touched",
 		}
 	}
 	return in.Book, nil
@@ -101,11 +101,11 @@ func (f File) Load() (agent.Book, error) {
 
 // Save implements agent.Ledger.
 func (f File) Save(b agent.Book) error {
-	if err := os.MkdirAll(f.Dir, 0o700); err != nil {
-		return fmt.Errorf("make state folder: %w", err)
-	}
 	if err := f.private(); err != nil {
 		return err
+	}
+	if err := os.MkdirAll(f.Dir, 0o700); err != nil {
+		return fmt.Errorf("make state folder: %w", err)
 	}
 	text, err := json.MarshalIndent(form{version, b}, "", "  ")
 	if err != nil {

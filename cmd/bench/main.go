@@ -50,7 +50,11 @@ func run(bin string, runs int) error {
 	socket := filepath.Join(dir, "s", "agent.sock")
 	os.Setenv("CWAGENT_SOCKET", socket)
 	os.Setenv("CWAGENT_STATE_DIR", filepath.Join(dir, "state"))
-	os.Setenv("CWAGENT_CONFIG", filepath.Join(dir, "config.yaml"))
+	config := filepath.Join(dir, "config.yaml") // empty: all defaults
+	if err := os.WriteFile(config, nil, 0o600); err != nil {
+		return err
+	}
+	os.Setenv("CWAGENT_CONFIG", config)
 	os.Setenv("KUBERNETES_EXEC_INFO", execInfo)
 	agent, err := start(filepath.Join(bin, "cwagent"), socket)
 	if err != nil {

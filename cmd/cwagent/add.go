@@ -24,6 +24,7 @@ func (c *cli) newAdd() *cobra.Command {
 		Long: `Take a token from a prompt, or from stdin where that is no terminal; never from
 the command line, where other programs could read it.
 
+The same token for a NAME that has it adds servers, or corrects its expiry.
 With --replace the token takes the place of the one that NAME has: the very next
 kubectl uses it. The servers that NAME is bound to stay.`,
 		Example: `  cwagent add prod --expires 30d --server https://cw7f2e-ac58c12a.k8s.us-east-04a.coreweave.com
@@ -84,6 +85,7 @@ func (c *cli) readToken(ctx context.Context) (ipc.Secret, error) {
 	fmt.Fprint(c.err, "token: ")
 	b, err := interruptible(ctx, func() ([]byte, error) { return term.ReadPassword(int(f.Fd())) })
 	fmt.Fprintln(c.err)
+	discardInput(f) // what was pasted behind the first line must not reach the shell
 	if err != nil {
 		_ = term.Restore(int(f.Fd()), before) // an interrupted one leaves the echo off
 		return ipc.Secret{}, fmt.Errorf("read token: %w", err)

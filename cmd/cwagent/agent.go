@@ -32,6 +32,9 @@ Tokens rest in the OS keyring. The agent reads them at its start, those first
 that somebody asks for, and answers from memory.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := harden(); err != nil {
+				return fail("this system does not let a program protect its memory", "agent: %v", err)
+			}
 			// Small and mostly idle: half the usual slack of the heap costs
 			// nothing that anybody could feel.
 			debug.SetGCPercent(50)
@@ -73,6 +76,9 @@ func (c *cli) wire(log *slog.Logger, socket string) (*agent.Agent, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, err := os.Stat(path); c.getenv("CWAGENT_CONFIG") != "" && err != nil {
+		return nil, fail("unset it for the usual place, or correct it", "CWAGENT_CONFIG: %v", err)
+	}
 	cfg, err := config.Load(path)
 	if err != nil {
 		return nil, err
@@ -80,6 +86,13 @@ func (c *cli) wire(log *slog.Logger, socket string) (*agent.Agent, error) {
 	state, err := config.StateDir(c.getenv)
 	if err != nil {
 		return nil, err
+	}
+	if ca := cfg.CoreWeave.CAFile; ca != "" {
+		// Found out now, not when a verdict is missing; one that goes away
+		// later is read again at each question.
+		if b, err := os.ReadFile(ca); err != nil || len(agent.Certificates(b)) == 0 {
+			return nil, fail("a PEM file with the certificate of who signs the endpoint's", "config %s: coreweave.caFile %s: no certificate there", path, ca)
+		}
 	}
 	verifier, err := coreweave.New(coreweave.Config{
 		Endpoint: cfg.CoreWeave.Endpoint, CAFile: cfg.CoreWeave.CAFile, UserAgent: "cwagent/" + version, Now: c.now,

@@ -116,6 +116,13 @@ func (p *planner) finish(plans []*plan) {
 	fmt.Fprintf(p.err, `note: copies may exist: make a new token at %s,
       hand it over with "cwagent add NAME --replace", and delete the old one there
 `, consolePage)
+	for _, pl := range plans {
+		for _, it := range pl.Items {
+			if it.added.Expiry == ipc.ExpiryUnknown {
+				fmt.Fprintf(p.err, "note: when %s ends is not known, so nothing can warn of it: cwagent add %s --expires DATE,\n      with the same token, says it later\n", it.added.Name, it.added.Name)
+			}
+		}
+	}
 	if p.flags.ephemeral {
 		fmt.Fprintln(p.err, "note: they are now in the agent's memory only, and gone when the agent ends")
 	}

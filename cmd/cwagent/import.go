@@ -78,7 +78,7 @@ func (c *cli) runImport(ctx context.Context, args []string, fl importFlags) erro
 	if err := p.check(len(args) > 0); err != nil {
 		return err
 	}
-	if err := p.print(); err != nil || fl.dryRun || len(p.plans) == 0 {
+	if err := p.print(ctx); err != nil || fl.dryRun || len(p.plans) == 0 {
 		return err
 	}
 	if !fl.yes {

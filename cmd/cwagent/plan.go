@@ -199,8 +199,23 @@ func (p *planner) check(named bool) error {
 	return fail(hint, "import: no static token found")
 }
 
+// checkOurs makes sure that the agent has what the files refer to already.
+func (p *planner) checkOurs(ctx context.Context) error {
+	s, err := p.agent.Status(ctx, ipc.StatusRequest{})
+	if err != nil {
+		return err
+	}
+	for _, name := range p.ours {
+		if !slices.ContainsFunc(s.Credentials, func(c ipc.Credential) bool { return c.Name == name }) {
+			return fail("make a new token at "+consolePage+", then: cwagent add NAME --server URL",
+				"import: the file refers to credential %q, which the agent does not have", name)
+		}
+	}
+	return nil
+}
+
 // print shows the plan.
-func (p *planner) print() error {
+func (p *planner) print(ctx context.Context) error {
 	if p.flags.output == "json" {
 		return p.printJSON()
 	}
@@ -214,6 +229,9 @@ func (p *planner) print() error {
 		fmt.Fprintf(p.out, "%s\n  user %s is left alone: %s\n", s.File, printable(s.User), s.Why)
 	}
 	if len(p.plans) == 0 && len(p.ours) > 0 {
+		if err := p.checkOurs(ctx); err != nil {
+			return err
+		}
 		fmt.Fprintf(p.out, "nothing to import: cwagent serves %s already\n", printable(strings.Join(p.ours, ", ")))
 	}
 	return nil
@@ -225,7 +243,7 @@ func (p *planner) printItem(it *item) {
 		user += ", renamed " + it.NewUser
 	}
 	fmt.Fprintf(p.out, "  user        %s\n", user)
-	fmt.Fprintf(p.out, "  credential  %s %s\n", it.Credential, it.ID)
+	fmt.Fprintln(p.out, strings.TrimRight("  credential  "+it.Credential+" "+it.ID, " "))
 	fmt.Fprintf(p.out, "  expiry      %s\n", expiryWords(it.Expiry, it.Expires))
 	for _, s := range it.Servers {
 		fmt.Fprintf(p.out, "  server      %s\n", serverWords(s))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cwagent/cwagent/agent/config"
+	"github.com/cwagent/cwagent/ipc"
 )
 
 // lifetimes are the six that the Console offers, as --expires spells them. "One
@@ -35,20 +37,25 @@ func (c *cli) askExpiry(ctx context.Context, file, user string, created time.Tim
 		}
 		fmt.Fprintf(c.err, "  %d  %-10s %s\n", i+1, l.words, when)
 	}
-	fmt.Fprint(c.err, "  or a date, or a duration; Enter if you do not know: ")
-	answer, err := c.readLine(ctx)
-	if err != nil {
-		return "", err
-	}
-	for i, l := range lifetimes {
-		if answer == fmt.Sprint(i+1) {
-			return l.expires, nil
+	for {
+		fmt.Fprint(c.err, "  or a date, or a duration; Enter if you do not know: ")
+		answer, err := c.readLine(ctx)
+		if err != nil {
+			return "", err
 		}
+		for i, l := range lifetimes {
+			if answer == fmt.Sprint(i+1) || strings.EqualFold(answer, l.words) {
+				return l.expires, nil
+			}
+		}
+		answer = strings.ToLower(cmp.Or(answer, "unknown"))
+		// What cannot be understood, or has passed, is asked again.
+		again := (&lifeFlags{expires: answer}).apply(&ipc.AddRequest{}, created, c.now())
+		if again == nil {
+			return answer, nil
+		}
+		fmt.Fprintf(c.err, "  %s is not one of these, or has passed\n", printable(answer))
 	}
-	if answer == "" {
-		return "unknown", nil
-	}
-	return answer, nil
 }
 
 // ask puts a question to the person and reports whether the answer is yes.
@@ -74,8 +81,8 @@ func (c *cli) readLine(ctx context.Context) (string, error) {
 	}
 	line, err := interruptible(ctx, func() (string, error) {
 		line, err := c.lines.ReadString('\n')
-		if errors.Is(err, io.EOF) {
-			err = nil
+		if errors.Is(err, io.EOF) && line == "" {
+			err = context.Canceled // Ctrl-D is no answer
 		}
 		return strings.TrimSpace(line), err
 	})

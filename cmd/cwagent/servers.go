@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/hex"
 	"fmt"
-	"net/url"
 	"os"
 	"strconv"
 
@@ -22,11 +21,10 @@ type tlsFlags struct {
 
 func (t *tlsFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&t.ca, "certificate-authority", "", "file with the server's CA, as in the kubeconfig")
-	f.StringVar(&t.caSHA256, "ca-sha256", "", "SHA-256 of that data in hex, instead of the file")
+	f.StringVar(&t.caSHA256, "ca-sha256", "", "SHA-256 of that file in hex, as a refusal prints it")
 	f.StringVar(&t.serverName, "tls-server-name", "", "as in the kubeconfig")
 	f.StringVar(&t.proxy, "proxy-url", "", "as in the kubeconfig")
 	f.BoolVar(&t.insecure, "insecure-skip-tls-verify", false, "as in the kubeconfig")
-	f.Lookup("ca-sha256").Hidden = true // for the line that a refusal prints
 }
 
 // servers returns a server for each URL, all reached in the same way, and the
@@ -39,7 +37,10 @@ func (t *tlsFlags) servers(urls []string) (out []ipc.Server, cas [][]byte, err e
 	if t.ca != "" {
 		b, err := os.ReadFile(t.ca)
 		if err != nil {
-			return nil, nil, fail("", "--certificate-authority: %v", err)
+			return nil, nil, fail("a PEM file, as the kubeconfig's certificate-authority", "--certificate-authority: %v", err)
+		}
+		if len(agent.Certificates(b)) == 0 {
+			return nil, nil, fail("a PEM file, as the kubeconfig's certificate-authority", "--certificate-authority %s: no certificate in it", t.ca)
 		}
 		sum, cas = agent.Fingerprint(b), [][]byte{b}
 	}
@@ -114,7 +115,10 @@ func serverWords(s ipc.Server) string {
 		line += " tls-server-name " + printable(s.TLSServerName)
 	}
 	if s.ProxyURL != "" {
-		line += " proxy-url " + printable(withoutPassword(s.ProxyURL))
+		line += " proxy-url " + printable(s.ProxyURL)
+	}
+	if s.ProxySHA256 != "" {
+		line += " (with its user and password)"
 	}
 	if s.Insecure {
 		line += " insecure-skip-tls-verify"
@@ -131,12 +135,4 @@ func printable(s string) string {
 		}
 	}
 	return s
-}
-
-// withoutPassword hides the password that a proxy's URL may have.
-func withoutPassword(raw string) string {
-	if u, err := url.Parse(raw); err == nil {
-		return u.Redacted()
-	}
-	return raw
 }

@@ -32,7 +32,7 @@ Exit codes: 0 all is well; 1 a credential is due, or in memory only; 2 one is
 expired, refused, locked or empty; 3 the agent cannot be reached. The worst wins.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return oneName(cmd, args)
+				return fail(cmd.CommandPath()+" --help", "%s: it takes at most one argument, the name of a credential", cmd.Name())
 			}
 			return nil
 		},

@@ -16,7 +16,7 @@ func (c *cli) newToken() *cobra.Command {
 		Long: `Print the current token of a credential: to a terminal, or with --raw to
 anything else. It never prints an ExecCredential: a kubeconfig uses
 cwagent-credential, which gives the token to bound servers only.`,
-		Example:           `  curl -H "Authorization: Bearer $(cwagent token prod --raw)" https://api.coreweave.com/v1beta1/cks/clusters`,
+		Example:           `  curl -H @<(echo "Authorization: Bearer $(cwagent token prod --raw)") https://api.coreweave.com/v1beta1/cks/clusters`,
 		Args:              oneName,
 		ValidArgsFunction: c.completeNames,
 		RunE: func(cmd *cobra.Command, args []string) error {

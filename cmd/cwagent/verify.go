@@ -15,14 +15,15 @@ func (c *cli) newVerify() *cobra.Command {
 		Use:   "verify [NAME]",
 		Short: "Ask whether tokens are alive",
 		Long: `Ask whether the token of a credential, or of each, is alive: API Access Tokens at
-CoreWeave's endpoint, others at the servers that they are bound to, and nowhere
-else. What cannot be asked, or answers as it should not, changes nothing.
+CoreWeave's endpoint and, where that gives no clear answer, at the API servers
+that they are bound to; others at those servers only. What cannot be asked, or
+answers as it should not, changes nothing.
 
 Exit codes: 0 all are alive; 1 nobody could say; 2 one is refused, or there is
 no token to ask about.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return oneName(cmd, args)
+				return fail(cmd.CommandPath()+" --help", "%s: it takes at most one argument, the name of a credential", cmd.Name())
 			}
 			return nil
 		},

@@ -23,9 +23,16 @@ cd "$work"
 say() { printf '\n# %s\n' "$@"; }
 await() { for _ in $(seq 600); do "$@" && return; sleep 0.1; done; return 1; }
 answers() { cwagent status >/dev/null 2>&1 || [ $? -ne 3 ]; }
-run() { # prints a command, then runs it; its failure is part of the story
+run() { # prints a command, then runs it
   printf '$ %s\n' "$*"
-  bash -c "$*" || printf '(exit code %d)\n' $?
+  bash -c "$*" || { printf 'demo: that should have worked (exit code %d)\n' $? >&2; exit 1; }
+}
+fails() { # the same for one whose failure is part of the story
+  local code=0
+  printf '$ %s\n' "$*"
+  bash -c "$*" || code=$?
+  [ $code -ne 0 ] || { echo 'demo: that should have failed' >&2; exit 1; }
+  printf '(exit code %d)\n' $code
 }
 
 say "A Kubernetes API server, with a stand-in for the Console that makes tokens."
@@ -67,7 +74,7 @@ await answers
 say "The import: the token goes to the agent, and out of the file."
 run "cwagent import --yes${ephemeral:+ $ephemeral}${lasting:+ $lasting} --expires 30d $file"
 run "grep -A9 '^users' $file"
-run "grep CW-SECRET $file || echo 'no token in the file'"
+fails "grep CW-SECRET $file"
 
 say "The agent is killed and started again: the token is still there."
 if [ -z "$ephemeral" ]; then
@@ -89,14 +96,14 @@ run "testbed revoke $work/bed prod"
 run "kubectl --kubeconfig $file get ns"
 
 say "Another server, even one with the same certificate, gets nothing."
-run "sed 's/127.0.0.1/localhost/' $file > other; kubectl --kubeconfig other get --raw /version"
+fails "sed 's/127.0.0.1/localhost/' $file > other; kubectl --kubeconfig other get --raw /version"
 
 say "A revoked token is refused by the server; verify says so, too."
 run "testbed revoke $work/bed prod-2"
-run "kubectl --kubeconfig $file get --raw /version"
-run "cwagent verify prod"
+fails "kubectl --kubeconfig $file get --raw /version"
+fails "cwagent verify prod"
 
 say "How things are (exit code 2: a token is refused)."
-run "cwagent status"
-run "cwagent status prod"
+fails "cwagent status"
+fails "cwagent status prod"
 say "Done; everything is removed again."

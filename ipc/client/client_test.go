@@ -3,6 +3,7 @@ package client_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -63,13 +64,18 @@ func TestTooLarge(t *testing.T) {
 	c := client.Client{Path: ipctest.Serve(t, fake)}
 	large := string(make([]byte, ipc.MaxPart+1))
 	_, addErr := c.Add(t.Context(), ipc.AddRequest{Name: "x", Secret: ipc.NewSecret(large), Expiry: ipc.ExpiryNever})
-	_, nameErr := c.Status(t.Context(), ipc.StatusRequest{Name: large})
+	_, nameErr := c.Status(t.Context(), ipc.StatusRequest{Name: strings.Repeat("x", ipc.MaxJSON)})
 	_, fetchErr := c.Fetch(t.Context(), ipc.FetchRequest{Name: "x", ExecInfo: []byte(large)})
 	for _, err := range []error{addErr, nameErr, fetchErr} {
 		var e *ipc.Error
 		if !errors.As(err, &e) || e.Code != ipc.CodeTooLarge {
-			t.Errorf("%v", err)
+			t.Errorf("%.200v", err)
 		}
+	}
+	// As many CA bundles as a fetch could not carry.
+	if _, err := c.Add(t.Context(), ipc.AddRequest{Name: "y", Secret: ipc.NewSecret("x"), Expiry: ipc.ExpiryNever, DryRun: true,
+		CAs: [][]byte{make([]byte, ipc.MaxPart), make([]byte, ipc.MaxPart)}}); err != nil {
+		t.Errorf("%.200v", err)
 	}
 	if s, err := fake.Status(t.Context(), ipc.StatusRequest{}); err != nil || len(s.Credentials) != 0 {
 		t.Errorf("%+v, %v", s, err)

@@ -148,3 +148,30 @@ func TestSecretsHaveTheirOwnPart(t *testing.T) {
 		}
 	})
 }
+
+// keeper keeps the memory in which a request came, as no agent should.
+type keeper struct {
+	ipctest.Fake
+	kept []byte
+}
+
+func (k *keeper) Fetch(_ context.Context, r ipc.FetchRequest) (ipc.FetchReply, error) {
+	k.kept = r.ExecInfo
+	return ipc.FetchReply{}, nil
+}
+
+// What a request was read into holds nothing when it is over, be it one of the
+// usual buffers or one that was made for its size.
+func TestRequestsAreCleared(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{100, 100_000} {
+		k := &keeper{}
+		inBubble(t, k, 0, func(b *bed) {
+			f, _ := b.ask(b.dial(), frame(1, ipc.OpFetch, "prod", strings.Repeat("CW-SECRET-", size/10)))
+			b.wantCode(f, ipc.CodeOK)
+			if len(k.kept) != size || strings.Trim(string(k.kept), "\x00") != "" {
+				b.t.Errorf("%d bytes: %.40q", size, k.kept)
+			}
+		})
+	}
+}

@@ -73,7 +73,7 @@ func TestBadRequests(t *testing.T) {
 		{"a part of 4 GiB", "cwa\x01\x00\x01\x00\x00" + tooLarge, ipc.CodeTooLarge},
 		{"a part of a byte too many", frame(1, ipc.OpFetch, "x", strings.Repeat("x", ipc.MaxPart+1)), ipc.CodeTooLarge},
 		{"as much as is allowed", frame(1, ipc.OpFetch, "x", strings.Repeat("x", ipc.MaxPart)), ipc.CodeOK},
-		{"JSON of more than a fetch may have", frame(1, ipc.OpStatus, `{"name":"` + strings.Repeat("x", ipc.MaxJSON-12) + `"}`), ipc.CodeNotFound},
+		{"JSON of more than a fetch may have", frame(1, ipc.OpStatus, `{"name":"`+strings.Repeat("x", ipc.MaxJSON-12)+`"}`), ipc.CodeNotFound},
 		{"JSON of a byte too many", frame(1, ipc.OpStatus, strings.Repeat("x", ipc.MaxJSON+1)), ipc.CodeTooLarge},
 		{"a name of a byte too many", frame(1, ipc.OpFetch, strings.Repeat("x", ipc.MaxPart+1)), ipc.CodeTooLarge},
 		{"a token of a byte too many", frame(1, ipc.OpAdd, "{}", strings.Repeat("x", ipc.MaxPart+1)), ipc.CodeTooLarge},

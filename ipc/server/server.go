@@ -153,13 +153,14 @@ func (s *Server) serve(ctx context.Context, conn net.Conn, w *waiter) {
 			// The value could quote a request: only its type is logged.
 			s.Log.Error("request panicked", "type", fmt.Sprintf("%T", r))
 		}
-		conn.Close()
+		// Not after Close: who sees the end and connects anew is no one too many.
 		s.mu.Lock()
 		s.waiting.removeLocked(w)
 		if !w.evicted {
 			s.open--
 		}
 		s.mu.Unlock()
+		conn.Close()
 	}()
 	p, err := s.identify(conn)
 	if err != nil {
