@@ -18,10 +18,8 @@ type running struct {
 
 // end signals the agent and waits for it; a stopped one is woken first.
 func (r *running) end(sig os.Signal) error {
-	if r.cmd.ProcessState == nil {
-		r.cmd.Process.Signal(sig)
-		r.cmd.Process.Signal(signals["cont"])
-	}
+	r.cmd.Process.Signal(sig) // an error says that it has ended already
+	r.cmd.Process.Signal(signals["cont"])
 	err := <-r.done
 	r.done <- err // for the next who asks
 	return err
