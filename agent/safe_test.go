@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"encoding/pem"
 	"errors"
 	"strings"
 	"testing"
@@ -123,13 +124,14 @@ func TestLedgerFull(t *testing.T) {
 func TestAuthorities(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	caA, caB, stray := []byte("pem a"), []byte("pem b"), []byte("pem of nobody")
+	pemA, pemB := certificate("a"), certificate("b")
+	caA, caB, stray := []byte(pemA), []byte(pemB), []byte(certificate("of nobody"))
 	a := ipc.Server{URL: home, CASHA256: agent.Fingerprint(caA)}
 	b := ipc.Server{URL: "https://b.example.com:443", CASHA256: agent.Fingerprint(caB)}
 	r := request("prod", "s3cr3t-1")
 	r.Servers, r.CAs = []ipc.Server{a}, [][]byte{caA, stray}
 	w.add(r)
-	if asked := w.oracle.questions(); len(asked) != 1 || string(asked[0].CAs[a.CASHA256]) != "pem a" {
+	if asked := w.oracle.questions(); len(asked) != 1 || string(asked[0].CAs[a.CASHA256]) != pemA {
 		t.Errorf("asked before it was added: %+v", asked)
 	}
 	_, err := w.Servers(t.Context(), ipc.ServersRequest{Name: "prod", Add: []ipc.Server{b}, CAs: [][]byte{caB}})
@@ -157,13 +159,41 @@ func TestAuthorities(t *testing.T) {
 			}
 		}
 	}
-	known("both bound", "pem a", "pem b")
+	known("both bound", pemA, pemB)
 	if _, err := w.Servers(t.Context(), ipc.ServersRequest{Name: "prod", Remove: []string{home}}); err != nil {
 		t.Fatal(err)
 	}
-	known("one still needed by another", "pem a", "pem b")
+	known("one still needed by another", pemA, pemB)
 	if err := w.Forget(t.Context(), ipc.ForgetRequest{Name: "prod"}); err != nil {
 		t.Fatal(err)
 	}
-	known("forgotten", "pem a")
+	known("forgotten", pemA)
+}
+
+// certificate is PEM of the right kind; what is in it does not matter here.
+func certificate(body string) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte(body)}))
+}
+
+// A kubeconfig may name any file as its certificate authority: what is kept on
+// disk is the certificates in it.
+func TestOnlyCertificatesAreKept(t *testing.T) {
+	t.Parallel()
+	key := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("s3cr3t-key")}))
+	for name, file := range map[string]string{
+		"a token before":         "token: s3cr3t-1\n" + certificate("a"),
+		"a token after":          certificate("a") + "token: s3cr3t-1\n",
+		"a key beside":           key + certificate("a") + key,
+		"headers in the block":   "-----BEGIN CERTIFICATE-----\nnote: s3cr3t-1\n\nYQ==\n-----END CERTIFICATE-----\n",
+		"nothing but that":       certificate("a"),
+		"no certificate at all":  "token: s3cr3t-1\n",
+		"half a certificate":     "-----BEGIN CERTIFICATE-----\ns3cr3t",
+		"nothing":                "",
+		"a certificate with CRs": strings.ReplaceAll(certificate("a"), "\n", "\r\n"),
+	} {
+		got := string(agent.Certificates([]byte(file)))
+		if got != certificate("a") && got != "" || got == "" && strings.Contains(file, "END CERTIFICATE") {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
 }
