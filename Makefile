@@ -66,8 +66,14 @@ test: build testbed check ## unit tests, scripts, and everything end to end
 bench: build ## start-up, memory and crowd, as ratios in one run
 	$(GO) run ./cmd/bench -bin bin
 
-soak: build testbed ## the long forms of the tests
-	CWAGENT_SOAK=1 $(GO) test -timeout 60m -count 1 ./...
+FUZZTIME ?= 2m
+FUZZ     := ./ipc:FuzzFrame ./ipc:FuzzReadFrame ./agent/render:FuzzDecode ./agent/kubeconfig:FuzzEdit \
+            ./agent/coreweave:FuzzWhoami ./agent/config:FuzzConfig
+
+soak: build testbed ## the long forms: every fuzzer for FUZZTIME, 30,000 kubeconfigs, everything three times
+	$(GO) test ./agent/kubeconfig -run 'TestEditAnything|TestEditDamaged' -count 1 -timeout 30m -samples 30000
+	for f in $(FUZZ); do $(GO) test $${f%:*} -run '^$$' -fuzz "^$${f#*:}$$" -fuzztime $(FUZZTIME) || exit 1; done
+	$(GO) test -race -count 3 -timeout 30m ./...
 
 clean:
 	rm -rf bin dist
