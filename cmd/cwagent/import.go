@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cwagent/cwagent/agent/kubeconfig"
 	"github.com/cwagent/cwagent/ipc"
 )
 
@@ -71,7 +72,7 @@ func (c *cli) runImport(ctx context.Context, args []string, fl importFlags) erro
 	if err != nil {
 		return err
 	}
-	p := &planner{cli: c, agent: a, flags: fl, plugin: plugin}
+	p := &planner{cli: c, agent: a, flags: fl, plugin: plugin, shared: kubeconfig.Shared}
 	if err := p.read(ctx, c.kubeconfigs(args)); err != nil {
 		return err
 	}

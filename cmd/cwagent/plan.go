@@ -20,6 +20,7 @@ type planner struct {
 	agent  ipc.Agent
 	flags  importFlags
 	plugin string
+	shared func(path string) (name string, yes bool) // kubeconfig.Shared
 
 	plans   []*plan
 	skipped []skip
@@ -113,12 +114,12 @@ func (p *planner) addFile(ctx context.Context, f *kubeconfig.File) error {
 // checkShared refuses a file that other machines share while the store is this
 // machine's own: there the token would be missing.
 func (p *planner) checkShared(f *kubeconfig.File) error {
-	name, shared := kubeconfig.Shared(f.Path)
+	name, shared := p.shared(f.Path)
 	if !shared || p.flags.ephemeral {
 		return nil
 	}
 	return fail("--ephemeral accepts that for this machine; nothing was changed",
-		"%s: it lies on %s, and the other machines that share it could not reach this one's keyring", f.Path, name)
+		"%s: it lies on %s, and the other machines that share it cannot reach this one's keyring", f.Path, name)
 }
 
 // leaveAlone returns why a user is not imported, or nothing.
