@@ -46,6 +46,10 @@ func (a *Agent) fetch(ctx context.Context, r ipc.FetchRequest) ([]byte, error) {
 	if c.inStore() {
 		c = a.await(ctx, c)
 		now = a.Now()
+		// While it waited a binding may have been taken away.
+		if err := c.admit(ask.Server, now); err != nil {
+			return nil, err
+		}
 	}
 	end, err := a.usable(c, now)
 	if err != nil {

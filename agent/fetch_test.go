@@ -2,11 +2,13 @@ package agent_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cwagent/cwagent/ipc"
@@ -182,4 +184,26 @@ func fetchToken(w *world, name string) (string, error) {
 	_, rest, _ := bytes.Cut(reply.Stdout, []byte(`"token":"`))
 	token, _, _ := bytes.Cut(rest, []byte(`"`))
 	return string(token), nil
+}
+
+// A binding that is taken away while a request waits for the store is gone for
+// that request, too.
+func TestUnboundWhileItWaits(t *testing.T) {
+	loading(t, 1, func(w *world) {
+		w.disk.item = func(context.Context, string) error { time.Sleep(time.Second); return nil }
+		stop := w.run()
+		defer stop()
+		answer := make(chan string)
+		go func() {
+			token, _, stderr := w.fetch("c0", home)
+			answer <- token + stderr
+		}()
+		synctest.Wait()
+		if _, err := w.Servers(w.t.Context(), ipc.ServersRequest{Name: "c0", Remove: []string{home}}); err != nil {
+			t.Fatal(err)
+		}
+		if got := <-answer; !strings.Contains(got, "not bound to") {
+			t.Errorf("it got %s", got)
+		}
+	})
 }
