@@ -29,6 +29,12 @@ type Agent interface {
 	// Verify asks those who should know whether a credential's token is alive.
 	Verify(ctx context.Context, r VerifyRequest) (VerifyReply, error)
 
+	// Rotate gives a credential its next token, or the one before.
+	Rotate(ctx context.Context, r RotateRequest) (RotateReply, error)
+
+	// Retired lists the tokens that gave way and are to be deleted elsewhere.
+	Retired(ctx context.Context, r RetiredRequest) (RetiredReply, error)
+
 	// Servers changes and returns what a credential is bound to.
 	Servers(ctx context.Context, r ServersRequest) (Credential, error)
 }

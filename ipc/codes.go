@@ -11,6 +11,8 @@ const (
 	OpToken   Op = 5
 	OpServers Op = 6
 	OpVerify  Op = 7
+	OpRotate  Op = 8
+	OpRetired Op = 9
 )
 
 // A Code says how a request ended. Append-only: the numbers are the wire.
@@ -38,6 +40,8 @@ const (
 	CodeUnverified  Code = 18 // nobody could say whether the token is alive
 	CodeIdentity    Code = 19 // the token belongs to somebody else
 	CodeChanged     Code = 20 // the credential is not the one that was meant any more
+	CodeRenewing    Code = 21 // the next token is on its way: try again
+	CodeSource      Code = 22 // the source gives no token, or none that will do
 )
 
 // An Error is an answer that a person will read: what went wrong and why, and

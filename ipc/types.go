@@ -32,6 +32,7 @@ type AddRequest struct {
 	NoClusterInfo bool       `json:"noClusterInfo,omitempty"` // also serve callers that name no server
 	Ephemeral     bool       `json:"ephemeral,omitempty"`     // memory only, on purpose
 	Replace       bool       `json:"replace,omitempty"`       // the name's token gives way to this one
+	Standby       bool       `json:"standby,omitempty"`       // for later: the name keeps the token that it has
 	DryRun        bool       `json:"dryRun,omitempty"`        // judge the request and the token, change nothing
 	CAs           [][]byte   `json:"cas,omitempty"`           // PEM, for asking the servers about the token
 
@@ -44,8 +45,9 @@ type AddRequest struct {
 type AddReply struct {
 	Credential Credential `json:"credential"`
 	Outcome    Outcome    `json:"outcome"`
-	SameAs     string     `json:"sameAs,omitempty"` // another credential that holds this very token
-	Bound      []Server   `json:"bound,omitempty"`  // what it was not bound to before
+	SameAs     string     `json:"sameAs,omitempty"`  // another credential that holds this very token
+	Bound      []Server   `json:"bound,omitempty"`   // what it was not bound to before
+	Retired    *Retiring  `json:"retired,omitempty"` // the token that gave way, if one did
 }
 
 // Outcome of an AddRequest.
@@ -55,6 +57,7 @@ const (
 	OutcomeCreated  Outcome = "created"
 	OutcomeExtended Outcome = "extended" // the token was there already
 	OutcomeReplaced Outcome = "replaced"
+	OutcomeStandby  Outcome = "standby" // kept for later
 )
 
 // ForgetRequest names the credential to remove.
@@ -89,6 +92,63 @@ type VerifyReply struct {
 	Life       string        `json:"life"` // alive, rejected, unknown
 	Why        string        `json:"why,omitempty"`
 	Skew       time.Duration `json:"clockSkew,omitempty"` // the server's clock minus ours, nanoseconds
+}
+
+// RotateRequest asks for the next token of a credential: from its source, or the
+// standby token that ends first, or with Rollback the one that gave way last.
+type RotateRequest struct {
+	Name                string `json:"name"`
+	Rollback            bool   `json:"rollback,omitempty"`
+	AllowIdentityChange bool   `json:"allowIdentityChange,omitempty"` // another owner's token is meant
+}
+
+// RotateReply says what took over from what.
+type RotateReply struct {
+	Credential Credential `json:"credential"`
+	From       string     `json:"from"`              // where the token came from: a kind of source, standby, rollback
+	Retired    *Retiring  `json:"retired,omitempty"` // the token that gave way, if there was one
+}
+
+// RetiredRequest lists the tokens that gave way to newer ones; with Done, it
+// takes one from the list: its public id or its label.
+type RetiredRequest struct {
+	Done string `json:"done,omitempty"`
+}
+
+// RetiredReply is the list as it is after that, by credential, the newest first.
+type RetiredReply struct {
+	Tokens []Retiring `json:"tokens"`
+}
+
+// Retiring is a token that gave way to a newer one and has not ended yet.
+type Retiring struct {
+	Credential string     `json:"credential"`
+	ID         string     `json:"id,omitempty"` // public id
+	Label      string     `json:"label"`        // names it where there is no id: #5f3a9c01
+	Since      time.Time  `json:"since"`        // when it gave way
+	Expiry     Expiry     `json:"expiry"`
+	Expires    *time.Time `json:"expires,omitempty"`
+	Kept       bool       `json:"kept"`             // still in the store: a rollback can bring it back
+	Delete     bool       `json:"delete,omitempty"` // an API Access Token: it lives on until it is deleted in the Console
+}
+
+// Standby is a token that waits for its turn.
+type Standby struct {
+	ID      string     `json:"id,omitempty"`
+	Label   string     `json:"label"`
+	Expiry  Expiry     `json:"expiry"`
+	Expires *time.Time `json:"expires,omitempty"`
+	Saved   bool       `json:"saved"`             // outlives the agent
+	Refused string     `json:"refused,omitempty"` // why, if it was found rejected: it has no turn
+}
+
+// Renewal is how the unattended source of a credential does, or a standby token
+// that is to take over.
+type Renewal struct {
+	Next  *time.Time `json:"next,omitempty"`  // when it is asked next
+	Since *time.Time `json:"since,omitempty"` // since when it gives none
+	Class string     `json:"class,omitempty"` // transient, refused, other
+	Error string     `json:"error,omitempty"` // why it gives none
 }
 
 // A Server is one place to which a credential may be given out. Every field
@@ -127,7 +187,8 @@ const (
 type Status struct {
 	Agent       AgentInfo    `json:"agent"`
 	Store       StoreInfo    `json:"store"`
-	Credentials []Credential `json:"credentials"` // by name
+	Config      string       `json:"configTrouble,omitempty"` // why the config as it is now is not in force
+	Credentials []Credential `json:"credentials"`             // by name
 }
 
 // AgentInfo describes the running agent.
@@ -149,8 +210,9 @@ type StoreInfo struct {
 // Credential is one line of the status.
 type Credential struct {
 	Name          string     `json:"name"`
-	Revision      uint64     `json:"revision"`     // another one after each change of what requests get; of this run of the agent
-	ID            string     `json:"id,omitempty"` // public id of the current token
+	Revision      uint64     `json:"revision"`        // another one after each change of what requests get; of this run of the agent
+	ID            string     `json:"id,omitempty"`    // public id of the current token
+	Label         string     `json:"label,omitempty"` // ours for the current token, #5f3a9c01: another one for each
 	State         State      `json:"state"`
 	Reason        string     `json:"reason,omitempty"` // why it is in that state, for a person
 	Expiry        Expiry     `json:"expiry"`
@@ -163,6 +225,11 @@ type Credential struct {
 	Servers       []Server   `json:"servers"`
 	NoClusterInfo bool       `json:"noClusterInfo,omitempty"`
 	Refusal       *Refusal   `json:"lastRefusal,omitempty"`
+	Source        string     `json:"source"`             // where the next token comes from: console, standby, command, file, serviceAccount
+	Renewal       *Renewal   `json:"renewal,omitempty"`  // only where the source is unattended
+	Unsaved       string     `json:"unsaved,omitempty"`  // why the token is not saved, though it should be
+	Standby       []Standby  `json:"standby,omitempty"`  // in the order of their turns
+	Retiring      []Retiring `json:"retiring,omitempty"` // the newest first
 }
 
 // Refusal is the last request that a credential was not given out for.

@@ -63,6 +63,20 @@ func (c Client) Verify(ctx context.Context, r ipc.VerifyRequest) (reply ipc.Veri
 	return reply, err
 }
 
+// Rotate implements ipc.Agent.
+func (c Client) Rotate(ctx context.Context, r ipc.RotateRequest) (reply ipc.RotateReply, err error) {
+	ctx, cancel := context.WithTimeout(ctx, Slow)
+	defer cancel()
+	_, err = c.call(ctx, ipc.OpRotate, r, ipc.Secret{}, &reply)
+	return reply, err
+}
+
+// Retired implements ipc.Agent.
+func (c Client) Retired(ctx context.Context, r ipc.RetiredRequest) (reply ipc.RetiredReply, err error) {
+	_, err = c.call(ctx, ipc.OpRetired, r, ipc.Secret{}, &reply)
+	return reply, err
+}
+
 // Servers implements ipc.Agent.
 func (c Client) Servers(ctx context.Context, r ipc.ServersRequest) (cred ipc.Credential, err error) {
 	_, err = c.call(ctx, ipc.OpServers, r, ipc.Secret{}, &cred)

@@ -3,6 +3,7 @@ package client_test
 import (
 	"context"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +23,14 @@ func (b broken) Status(context.Context, ipc.StatusRequest) (ipc.Status, error) {
 	return ipc.Status{}, b.err
 }
 
+func (b broken) Rotate(context.Context, ipc.RotateRequest) (ipc.RotateReply, error) {
+	return ipc.RotateReply{From: "half"}, b.err
+}
+
+func (b broken) Retired(context.Context, ipc.RetiredRequest) (ipc.RetiredReply, error) {
+	return ipc.RetiredReply{Tokens: make([]ipc.Retiring, 1)}, b.err
+}
+
 func (b broken) Fetch(context.Context, ipc.FetchRequest) (ipc.FetchReply, error) {
 	return ipc.FetchReply{Stdout: []byte("half")}, b.err
 }
@@ -34,15 +43,17 @@ func TestErrorsSurvive(t *testing.T) {
 		want := ipc.Error{Code: code, What: "what \"quoted\"\n", Hint: "hint"}
 		c := client.Client{Path: ipctest.Serve(t, broken{err: &want})}
 		_, statusErr := c.Status(t.Context(), ipc.StatusRequest{})
+		rotated, rotateErr := c.Rotate(t.Context(), ipc.RotateRequest{})
+		list, retiredErr := c.Retired(t.Context(), ipc.RetiredRequest{})
 		reply, fetchErr := c.Fetch(t.Context(), ipc.FetchRequest{})
-		for _, err := range []error{statusErr, fetchErr} {
+		for _, err := range []error{statusErr, rotateErr, retiredErr, fetchErr} {
 			var e *ipc.Error
 			if !errors.As(err, &e) || *e != want {
 				t.Errorf("%+v came as %#v", want, err)
 			}
 		}
-		if reply.Stdout != nil {
-			t.Errorf("half an answer came with an error: %q", reply.Stdout)
+		if reply.Stdout != nil || rotated.From != "" || list.Tokens != nil {
+			t.Errorf("half an answer came with an error: %q, %+v, %+v", reply.Stdout, rotated, list)
 		}
 	}
 }
@@ -64,9 +75,11 @@ func TestTooLarge(t *testing.T) {
 	c := client.Client{Path: ipctest.Serve(t, fake)}
 	large := string(make([]byte, ipc.MaxPart+1))
 	_, addErr := c.Add(t.Context(), ipc.AddRequest{Name: "x", Secret: ipc.NewSecret(large), Expiry: ipc.ExpiryNever})
+	_, doneErr := c.Retired(t.Context(), ipc.RetiredRequest{Done: strings.Repeat("x", ipc.MaxJSON)})
+	_, rotateErr := c.Rotate(t.Context(), ipc.RotateRequest{Name: strings.Repeat("x", ipc.MaxJSON)})
 	_, nameErr := c.Status(t.Context(), ipc.StatusRequest{Name: strings.Repeat("x", ipc.MaxJSON)})
 	_, fetchErr := c.Fetch(t.Context(), ipc.FetchRequest{Name: "x", ExecInfo: []byte(large)})
-	for _, err := range []error{addErr, nameErr, fetchErr} {
+	for _, err := range []error{addErr, nameErr, doneErr, rotateErr, fetchErr} {
 		var e *ipc.Error
 		if !errors.As(err, &e) || e.Code != ipc.CodeTooLarge {
 			t.Errorf("%.200v", err)
@@ -112,4 +125,46 @@ func (s slow) Status(context.Context, ipc.StatusRequest) (ipc.Status, error) {
 	s.begun()
 	<-s.release
 	return ipc.Status{}, nil
+}
+
+// said is what an agent was asked, and an answer with everything in it.
+type said struct {
+	ipc.Agent
+	rotate  ipc.RotateRequest
+	retired ipc.RetiredRequest
+	answer  ipc.RotateReply
+}
+
+func (s *said) Rotate(_ context.Context, r ipc.RotateRequest) (ipc.RotateReply, error) {
+	s.rotate = r
+	return s.answer, nil
+}
+
+func (s *said) Retired(_ context.Context, r ipc.RetiredRequest) (ipc.RetiredReply, error) {
+	s.retired = r
+	return ipc.RetiredReply{Tokens: s.answer.Credential.Retiring}, nil
+}
+
+// Nothing of a rotation is lost on the way.
+func TestRotationSurvives(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2031, 2, 3, 4, 5, 6, 789, time.UTC)
+	gone := ipc.Retiring{
+		Credential: "prod", ID: "cwtoken-1", Label: "#5f3a9c01", Since: at, Expiry: ipc.ExpiryKnown, Expires: &at, Kept: true, Delete: true,
+	}
+	a := &said{answer: ipc.RotateReply{From: "command", Retired: &gone, Credential: ipc.Credential{
+		Name: "prod", Revision: 1<<64 - 1, Source: "command", Unsaved: "the store is locked",
+		Renewal:  &ipc.Renewal{Next: &at, Since: &at, Class: "transient", Error: "no network"},
+		Standby:  []ipc.Standby{{ID: "cwtoken-2", Label: "#00000000", Expiry: ipc.ExpiryKnown, Expires: &at}},
+		Retiring: []ipc.Retiring{gone, {Credential: "prod", Label: "#11111111", Since: at, Expiry: ipc.ExpiryNever}},
+	}}}
+	c := client.Client{Path: ipctest.Serve(t, a)}
+	ask := ipc.RotateRequest{Name: "prod", Rollback: true, AllowIdentityChange: true}
+	if reply, err := c.Rotate(t.Context(), ask); err != nil || !reflect.DeepEqual(reply, a.answer) || a.rotate != ask {
+		t.Errorf("%+v (%v), want %+v; asked %+v", reply, err, a.answer, a.rotate)
+	}
+	done := ipc.RetiredRequest{Done: "#5f3a9c01"}
+	if reply, err := c.Retired(t.Context(), done); err != nil || !reflect.DeepEqual(reply.Tokens, a.answer.Credential.Retiring) || a.retired != done {
+		t.Errorf("%+v (%v), asked %+v", reply, err, a.retired)
+	}
 }

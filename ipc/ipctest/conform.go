@@ -41,6 +41,19 @@ func Conform(t *testing.T, newAgent func(t *testing.T) ipc.Agent) {
 		{"status", status},
 		{"verify", verify},
 		{"unknown names", unknownNames},
+		{"standby", addStandby},
+		{"standby in order", addStandbyOrder},
+		{"standby of nonsense", addStandbyRefused},
+		{"a token is in one place", addMoves},
+		{"rotate", rotate},
+		{"rotate to what lasts longer", rotateOutlives},
+		{"rotate back", rotateBack},
+		{"fetch while tokens are rotated", fetchWhileRotated},
+		{"add says what gave way", addRetires},
+		{"retired tokens of other vendors", retiredForeign},
+		{"retired until done", retiredDone},
+		{"retired and done under two names", retiredDoneTwice},
+		{"forget all tokens", forgetRotated},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -203,7 +203,9 @@ func unknownNames(t *testing.T, a ipc.Agent) {
 	_, tokenErr := a.Token(ctx, ipc.TokenRequest{Name: "nobody"})
 	_, verifyErr := a.Verify(ctx, ipc.VerifyRequest{Name: "nobody"})
 	_, serversErr := a.Servers(ctx, ipc.ServersRequest{Name: "nobody", Add: []ipc.Server{one}})
-	for _, err := range []error{statusErr, tokenErr, verifyErr, serversErr, a.Forget(ctx, ipc.ForgetRequest{Name: "nobody"})} {
+	_, rotateErr := a.Rotate(ctx, ipc.RotateRequest{Name: "nobody"})
+	_, rollbackErr := a.Rotate(ctx, ipc.RotateRequest{Name: "nobody", Rollback: true})
+	for _, err := range []error{statusErr, tokenErr, verifyErr, serversErr, rotateErr, rollbackErr, a.Forget(ctx, ipc.ForgetRequest{Name: "nobody"})} {
 		wantCode(t, err, ipc.CodeNotFound)
 	}
 	wantNames(t, a, "prod")

@@ -2,6 +2,7 @@ package ipctest
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -154,38 +155,69 @@ func fetchReplaced(t *testing.T, a ipc.Agent) {
 	}
 }
 
-// fetchWhileReplaced wants whole answers at every moment of a replacement.
+// fetchWhileReplaced wants whole answers at every moment of a replacement, and
+// none from before one that was given already.
 func fetchWhileReplaced(t *testing.T, a ipc.Agent) {
 	r := request("prod", "0")
 	mustAdd(t, a, r)
 	const last = 20
 	r.Replace = true
-	var wg sync.WaitGroup
-	for range 4 {
-		wg.Go(func() {
-			for seen := 0; seen < last; {
-				reply, err := a.Fetch(t.Context(), ipc.FetchRequest{Name: "prod", ExecInfo: ExecInfo(t, "v1", one.URL, caOne)})
-				var out execCredential
-				if err != nil || json.Unmarshal(reply.Stdout, &out) != nil || out.Status == nil {
-					t.Errorf("fetch: %v, exit %d, %s", err, reply.Exit, reply.Stderr)
-					return
+	for _, seen := range fetchDuring(t, a, func() {
+		for i := range last {
+			r.Secret = secret(strconv.Itoa(i + 1))
+			if _, err := a.Add(t.Context(), r); err != nil {
+				t.Errorf("replace: %v", err)
+			}
+		}
+	}) {
+		if !slices.IsSorted(seen) || seen[len(seen)-1] != last {
+			t.Errorf("tokens %v", seen)
+		}
+	}
+}
+
+// fetchDuring has a few callers fetch from before change begins until after it
+// has ended, and returns which numbers the tokens of each had. Every answer has
+// to be a whole one.
+func fetchDuring(t *testing.T, a ipc.Agent, change func()) [4][]int {
+	t.Helper()
+	var seen [4][]int
+	var begun, ended sync.WaitGroup
+	begun.Add(len(seen))
+	done := make(chan struct{})
+	info := ExecInfo(t, "v1", one.URL, caOne)
+	get := func() int {
+		reply, err := a.Fetch(t.Context(), ipc.FetchRequest{Name: "prod", ExecInfo: info})
+		var out execCredential
+		if err != nil || json.Unmarshal(reply.Stdout, &out) != nil || out.Status == nil {
+			t.Errorf("fetch: %v, exit %d, %s", err, reply.Exit, reply.Stderr)
+			return -1
+		}
+		i, err := strconv.Atoi(strings.TrimPrefix(out.Status.Token, marker+"-"))
+		if err != nil {
+			t.Errorf("a token of no number: %v", err)
+		}
+		return i
+	}
+	for i := range seen {
+		ended.Go(func() {
+			seen[i] = append(seen[i], get())
+			begun.Done()
+			for open := true; open; {
+				select {
+				case <-done:
+					open = false // and once more: this one sees all of the change
+				default:
 				}
-				i, err := strconv.Atoi(strings.TrimPrefix(out.Status.Token, marker+"-"))
-				if err != nil || i < seen {
-					t.Errorf("token %d after token %d (%v)", i, seen, err)
-					return
-				}
-				seen = i
+				seen[i] = append(seen[i], get())
 			}
 		})
 	}
-	for i := range last {
-		r.Secret = secret(strconv.Itoa(i + 1))
-		if _, err := a.Add(t.Context(), r); err != nil {
-			t.Errorf("replace: %v", err)
-		}
-	}
-	wg.Wait()
+	begun.Wait()
+	change()
+	close(done)
+	ended.Wait()
+	return seen
 }
 
 func token(t *testing.T, a ipc.Agent) {

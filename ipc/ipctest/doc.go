@@ -3,6 +3,6 @@
 // ([Conform]), a served socket ([Serve]), and the means to be somebody else for
 // the length of a test.
 //
-// It is for tests only, and promises nothing about time: what needs a moving
-// clock is tested with the daemon.
+// It is for tests only, and promises little about time ([ConformInTime]): what
+// else needs a moving clock is tested with the daemon.
 package ipctest

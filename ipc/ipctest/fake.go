@@ -1,12 +1,12 @@
 package ipctest
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -23,9 +23,13 @@ type Fake struct {
 	last  uint64 // revision
 }
 
+// held is a credential. Its pointers and slices, also those of what it embeds,
+// are replaced and never written to: copies and replies share them.
 type held struct {
-	ipc.Credential // its pointers and slices are replaced, never written to
-	secret         ipc.Secret
+	ipc.Credential // all of it that is not about tokens; see view
+	token          bearer
+	standby        []bearer // in the order of their turns
+	retiring       []bearer // the newest first
 }
 
 var _ ipc.Agent = (*Fake)(nil)
@@ -34,13 +38,18 @@ func fail(code ipc.Code, what string) error {
 	return &ipc.Error{Code: code, What: what, Hint: "this is a fake agent: look at the test"}
 }
 
+// lookupLocked returns a credential without what has ended meanwhile.
 func (f *Fake) lookupLocked(name string) (held, error) {
 	h, ok := f.creds[name]
 	if !ok {
 		return h, fail(ipc.CodeNotFound, "credential "+name+": no such credential")
 	}
+	h.standby, h.retiring = alive(h.standby), alive(h.retiring)
 	return h, nil
 }
+
+// namesLocked are the names of all credentials, in order.
+func (f *Fake) namesLocked() []string { return slices.Sorted(maps.Keys(f.creds)) }
 
 func (f *Fake) putLocked(h held) {
 	if f.creds == nil {
@@ -82,11 +91,11 @@ func (f *Fake) fetchLocked(r ipc.FetchRequest) ([]byte, error) {
 		return nil, err
 	}
 	end := time.Now().Add(10 * time.Minute)
-	if h.Expires != nil && h.Expires.Before(end) {
-		end = *h.Expires
+	if h.token.expires != nil && h.token.expires.Before(end) {
+		end = *h.token.expires
 	}
 	out := execCredential{APIVersion: in.APIVersion, Kind: in.Kind}
-	out.Status = &execStatus{Token: h.secret.Reveal(), Expires: end.Truncate(time.Second)}
+	out.Status = &execStatus{Token: h.token.secret.Reveal(), Expires: end.Truncate(time.Second)}
 	return json.Marshal(out)
 }
 
@@ -112,70 +121,18 @@ func (f *Fake) Status(_ context.Context, r ipc.StatusRequest) (ipc.Status, error
 		Agent: ipc.AgentInfo{Version: "fake"}, Store: ipc.StoreInfo{Kind: "memory", Why: "a fake"},
 		Credentials: []ipc.Credential{},
 	}
+	names := f.namesLocked()
 	if r.Name != "" {
-		if _, err := f.lookupLocked(r.Name); err != nil {
+		names = []string{r.Name}
+	}
+	for _, name := range names {
+		h, err := f.lookupLocked(name)
+		if err != nil {
 			return ipc.Status{}, err
 		}
+		s.Credentials = append(s.Credentials, h.view())
 	}
-	for name, h := range f.creds {
-		if r.Name == "" || r.Name == name {
-			s.Credentials = append(s.Credentials, h.Credential)
-		}
-	}
-	slices.SortFunc(s.Credentials, func(a, b ipc.Credential) int { return cmp.Compare(a.Name, b.Name) })
 	return s, nil
-}
-
-// Add implements ipc.Agent.
-func (f *Fake) Add(_ context.Context, r ipc.AddRequest) (ipc.AddReply, error) {
-	if r.Name == "" || r.Secret.Empty() || r.Expiry == "" {
-		return ipc.AddReply{}, fail(ipc.CodeInvalid, "add: a name, a token and an expiry are needed")
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	reply := ipc.AddReply{Outcome: ipc.OutcomeExtended}
-	for name, h := range f.creds {
-		if name != r.Name && h.secret.Equal(r.Secret) {
-			reply.SameAs = name
-		}
-	}
-	h, err := f.lookupLocked(r.Name)
-	switch {
-	case err != nil && r.Replace:
-		return ipc.AddReply{}, err
-	case err != nil:
-		reply.Outcome = ipc.OutcomeCreated
-		h.Credential = ipc.Credential{Name: r.Name, State: ipc.StateValid}
-	case h.secret.Equal(r.Secret):
-	case r.Replace:
-		reply.Outcome = ipc.OutcomeReplaced
-	default:
-		return ipc.AddReply{}, fail(ipc.CodeExists, "credential "+r.Name+": it holds another token")
-	}
-	if reply.Outcome != ipc.OutcomeExtended {
-		h.secret, h.ID, h.Created, h.Added = r.Secret, r.ID, r.Created, time.Now()
-		h.Expiry, h.Expires = r.Expiry, r.Expires
-	}
-	reply.Bound = slices.DeleteFunc(union(nil, r.Servers), func(s ipc.Server) bool { return slices.Contains(h.Servers, s) })
-	h.Servers = union(h.Servers, r.Servers)
-	h.NoClusterInfo = h.NoClusterInfo || r.NoClusterInfo
-	if !r.DryRun {
-		f.changeLocked(&h)
-	}
-	reply.Credential = h.Credential
-	return reply, nil
-}
-
-// union returns a new slice, because replies share the old one.
-func union(a, b []ipc.Server) []ipc.Server {
-	out := append([]ipc.Server{}, a...)
-	for _, s := range b {
-		if !slices.Contains(out, s) {
-			out = append(out, s)
-		}
-	}
-	slices.SortFunc(out, func(x, y ipc.Server) int { return cmp.Compare(x.URL, y.URL) })
-	return out
 }
 
 // Forget implements ipc.Agent.
@@ -195,7 +152,7 @@ func (f *Fake) Token(_ context.Context, r ipc.TokenRequest) (ipc.Secret, error) 
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	h, err := f.lookupLocked(r.Name)
-	return h.secret, err
+	return h.token.secret, err
 }
 
 // Verify implements ipc.Agent. There is nobody whom a fake could ask.
@@ -203,34 +160,7 @@ func (f *Fake) Verify(_ context.Context, r ipc.VerifyRequest) (ipc.VerifyReply, 
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	h, err := f.lookupLocked(r.Name)
-	return ipc.VerifyReply{Credential: h.Credential, Life: "unknown", Why: "a fake"}, err
-}
-
-// Servers implements ipc.Agent.
-func (f *Fake) Servers(_ context.Context, r ipc.ServersRequest) (ipc.Credential, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	h, err := f.lookupLocked(r.Name)
-	if err != nil {
-		return ipc.Credential{}, err
-	}
-	if len(r.Add) == 0 && len(r.Remove) == 0 && len(r.Unbind) == 0 && r.NoClusterInfo == nil {
-		return h.Credential, nil
-	}
-	h.Servers = union(h.Servers, r.Add)
-	for _, url := range r.Remove {
-		left := slices.DeleteFunc(slices.Clone(h.Servers), func(s ipc.Server) bool { return s.URL == url })
-		if len(left) == len(h.Servers) {
-			return ipc.Credential{}, fail(ipc.CodeInvalid, "server "+url+": not among the credential's servers")
-		}
-		h.Servers = left
-	}
-	h.Servers = slices.DeleteFunc(slices.Clone(h.Servers), func(s ipc.Server) bool { return slices.Contains(r.Unbind, s) })
-	if r.NoClusterInfo != nil {
-		h.NoClusterInfo = *r.NoClusterInfo
-	}
-	f.changeLocked(&h)
-	return h.Credential, nil
+	return ipc.VerifyReply{Credential: h.view(), Life: "unknown", Why: "a fake"}, err
 }
 
 func fingerprint(ca []byte) string {

@@ -11,3 +11,8 @@ func TestFake(t *testing.T) {
 	t.Parallel()
 	ipctest.Conform(t, func(*testing.T) ipc.Agent { return &ipctest.Fake{} })
 }
+
+func TestFakeInTime(t *testing.T) {
+	t.Parallel()
+	ipctest.ConformInTime(t, func(*testing.T) ipc.Agent { return &ipctest.Fake{} })
+}

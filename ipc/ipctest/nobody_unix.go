@@ -45,6 +45,11 @@ func reachable(t testing.TB, program string) string {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, filepath.Base(program))
+	// A child of a test that runs in parallel would have the file open for
+	// writing between its fork and its exec, and Linux runs none that is: "text
+	// file busy" (golang/go#22315).
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	for _, err := range []error{os.WriteFile(path, b, 0o700), os.Chmod(path, 0o755), os.Chmod(dir, 0o755)} {
 		if err != nil {
 			t.Fatal(err)

@@ -79,6 +79,20 @@ func (w watched) Verify(ctx context.Context, r ipc.VerifyRequest) (ipc.VerifyRep
 	return reply, err
 }
 
+func (w watched) Rotate(ctx context.Context, r ipc.RotateRequest) (ipc.RotateReply, error) {
+	w.t.Helper()
+	reply, err := w.Agent.Rotate(ctx, r)
+	w.look("rotate", reply, err)
+	return reply, err
+}
+
+func (w watched) Retired(ctx context.Context, r ipc.RetiredRequest) (ipc.RetiredReply, error) {
+	w.t.Helper()
+	reply, err := w.Agent.Retired(ctx, r)
+	w.look("retired", reply, err)
+	return reply, err
+}
+
 func (w watched) Servers(ctx context.Context, r ipc.ServersRequest) (ipc.Credential, error) {
 	w.t.Helper()
 	reply, err := w.Agent.Servers(ctx, r)

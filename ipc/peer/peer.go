@@ -1,6 +1,6 @@
 // Package peer tells who is at the other end of a Unix socket: the user id, the
-// process, and since when that process has been running. Pids are reused, so a
-// process is its pid and its start time together.
+// process, its parent, and since when those have been running. Pids are reused,
+// so a process is its pid and its start time together.
 //
 // It reads kernel facts only and trusts nothing that the peer says. It is a
 // leaf: the plugin links it.
@@ -24,6 +24,7 @@ type Process struct {
 type Peer struct {
 	UID uint32
 	Process
+	Parent Process // who waits for it; zero where that cannot be told
 }
 
 // ErrUnsupported is returned where the operating system cannot tell.
@@ -42,10 +43,32 @@ func Of(c syscall.Conn) (Peer, error) {
 	if err != nil {
 		return Peer{}, err
 	}
-	if start, err := StartTime(p.PID); err == nil {
+	if start, ppid, err := stat(p.PID); err == nil {
 		p.Start = start
+		p.Parent = parent(ppid, start)
 	}
 	return p, nil
+}
+
+// parent returns the process of a pid that was just now the parent of one that
+// began at start. It may have ended since, and its pid may be in use again: no
+// process is younger than its children, those that it has adopted included. The
+// kernel's pid 0 stands for a parent that cannot be seen from here.
+func parent(pid int, start uint64) Process {
+	if pid <= 0 {
+		return Process{}
+	}
+	began, _, err := stat(pid)
+	if err != nil || began > start {
+		return Process{}
+	}
+	return Process{PID: pid, Start: began}
+}
+
+// StartTime returns when the process began, in the unit of [Process].
+func StartTime(pid int) (uint64, error) {
+	start, _, err := stat(pid)
+	return start, err
 }
 
 // control runs f on the descriptor of c.

@@ -20,12 +20,13 @@ func credentials(c syscall.Conn) (p Peer, err error) {
 	return p, err
 }
 
-// StartTime returns when the process began, in microseconds since the epoch.
-func StartTime(pid int) (uint64, error) {
+// stat returns when the process began, in microseconds since the epoch, and its
+// parent's pid.
+func stat(pid int) (start uint64, ppid int, err error) {
 	k, err := unix.SysctlKinfoProc("kern.proc.pid", pid)
 	if err != nil {
-		return 0, os.NewSyscallError("sysctl kern.proc.pid", err)
+		return 0, 0, os.NewSyscallError("sysctl kern.proc.pid", err)
 	}
 	t := k.Proc.P_starttime
-	return uint64(t.Sec)*1e6 + uint64(t.Usec), nil
+	return uint64(t.Sec)*1e6 + uint64(t.Usec), int(k.Eproc.Ppid), nil
 }

@@ -6,5 +6,4 @@ import "syscall"
 
 func credentials(syscall.Conn) (Peer, error) { return Peer{}, ErrUnsupported }
 
-// StartTime is not known on this system.
-func StartTime(int) (uint64, error) { return 0, ErrUnsupported }
+func stat(int) (start uint64, ppid int, err error) { return 0, 0, ErrUnsupported }

@@ -21,8 +21,18 @@ import (
 
 func TestMain(m *testing.M) {
 	ipctest.Main(m, map[string]func([]string) int{
-		// connect says its pid to the socket and stays until stdin ends.
+		// connect says its pid to the socket and stays until stdin ends. With a
+		// second argument it has a child do that.
 		"connect": func(args []string) int {
+			if len(args) > 1 {
+				cmd := exec.Command(os.Args[0], args[0])
+				cmd.Stdin, cmd.Stderr = os.Stdin, os.Stderr
+				if err := cmd.Run(); err != nil {
+					println(err.Error())
+					return 1
+				}
+				return 0
+			}
 			c, err := net.Dial("unix", args[0])
 			if err != nil {
 				println(err.Error())
@@ -46,16 +56,30 @@ func start(t *testing.T, cmd *exec.Cmd, l *net.UnixListener) (net.Conn, io.Close
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	c, pid := accept(t, l)
+	if pid != cmd.Process.Pid {
+		t.Fatalf("child %d says that it is %d", cmd.Process.Pid, pid)
+	}
+	return c, stdin
+}
+
+// accept returns a connection, and which process its other end says it is.
+func accept(t *testing.T, l net.Listener) (net.Conn, int) {
+	t.Helper()
 	c, err := l.Accept()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
 	line, err := bufio.NewReader(c).ReadString('\n')
-	if err != nil || line != strconv.Itoa(cmd.Process.Pid)+"\n" {
-		t.Fatalf("the child says %q, %v", line, err)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return c, stdin
+	pid, err := strconv.Atoi(strings.TrimSpace(line))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, pid
 }
 
 func listen(t *testing.T) (string, *net.UnixListener) {
@@ -78,6 +102,16 @@ func of(t *testing.T, c net.Conn) peer.Peer {
 	return p
 }
 
+// process returns a process that is there for the length of the test; the zero
+// Process if it cannot be seen from here.
+func process(pid int) peer.Process {
+	start, err := peer.StartTime(pid)
+	if err != nil {
+		return peer.Process{}
+	}
+	return peer.Process{PID: pid, Start: start}
+}
+
 func TestOfOurselves(t *testing.T) {
 	t.Parallel()
 	path, l := listen(t)
@@ -91,11 +125,10 @@ func TestOfOurselves(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer far.Close()
-	began, err := peer.StartTime(os.Getpid())
-	if err != nil || began == 0 {
-		t.Fatal(began, err)
+	want := peer.Peer{UID: uint32(os.Getuid()), Process: process(os.Getpid()), Parent: process(os.Getppid())}
+	if want.Start == 0 {
+		t.Fatal("when did we begin?")
 	}
-	want := peer.Peer{UID: uint32(os.Getuid()), Process: peer.Process{PID: os.Getpid(), Start: began}}
 	for _, c := range []net.Conn{near, far} {
 		if got := of(t, c); got != want {
 			t.Errorf("%+v, want %+v", got, want)
@@ -119,6 +152,9 @@ func TestOfChild(t *testing.T) {
 	if got.PID != cmd.Process.Pid || got.UID != uint32(os.Getuid()) || got.Start < ours {
 		t.Errorf("%+v of child %d; we began at %d", got, cmd.Process.Pid, ours)
 	}
+	if got.Parent != (peer.Process{PID: os.Getpid(), Start: ours}) {
+		t.Errorf("parent %+v; we are %d and began at %d", got.Parent, os.Getpid(), ours)
+	}
 	if again, err := peer.StartTime(got.PID); err != nil || again != got.Start {
 		t.Errorf("start %d, then %d, %v", got.Start, again, err)
 	}
@@ -128,7 +164,7 @@ func TestOfChild(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	if gone := of(t, c); gone.PID != got.PID || gone.UID != got.UID || gone.Start != 0 {
+	if gone := of(t, c); gone.PID != got.PID || gone.UID != got.UID || gone.Start != 0 || gone.Parent != (peer.Process{}) {
 		t.Errorf("after its end: %+v", gone)
 	}
 	if _, err := peer.StartTime(got.PID); err == nil {
@@ -154,6 +190,8 @@ func TestOfProcessWithAnOddName(t *testing.T) {
 		}
 		if got := of(t, c); got.PID != cmd.Process.Pid || got.Start < ours || got.Start > ours*2 {
 			t.Errorf("%q: %+v; we began at %d", name, got, ours)
+		} else if got.Parent != (peer.Process{PID: os.Getpid(), Start: ours}) {
+			t.Errorf("%q: parent %+v", name, got.Parent)
 		}
 		leave.Close()
 		if err := cmd.Wait(); err != nil {
@@ -169,12 +207,49 @@ func TestOfAnother(t *testing.T) {
 	ipctest.AsNobody(t, cmd)
 	open(t, path)
 	c, leave := start(t, cmd, l)
-	if got := of(t, c); got.UID != ipctest.Nobody || got.PID != cmd.Process.Pid || got.Start == 0 {
+	if got := of(t, c); got.UID != ipctest.Nobody || got.PID != cmd.Process.Pid || got.Start == 0 || got.Parent != process(os.Getpid()) {
 		t.Errorf("%+v", got)
 	}
 	leave.Close()
 	if err := cmd.Wait(); err != nil {
 		t.Error(err)
+	}
+}
+
+// A process whose parent has ended has another one: never the dead one, nor one
+// that would be ours.
+func TestOfOrphan(t *testing.T) {
+	t.Parallel()
+	path, l := listen(t)
+	cmd := ipctest.Child(t, "connect", path, "through a child")
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	c, pid := accept(t, l)
+	between := process(cmd.Process.Pid)
+	before := of(t, c)
+	if before.PID != pid || before.Start == 0 || between.Start == 0 || before.Parent != between {
+		t.Errorf("%+v of %d below %+v", before, pid, between)
+	}
+
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = cmd.Process.Wait() // it has been killed; the kernel has given its child away before we hear of it
+	after := of(t, c)
+	if after.Process != before.Process {
+		t.Errorf("%+v has become %+v", before.Process, after.Process)
+	}
+	if after.Parent != process(after.Parent.PID) || after.Parent.PID == between.PID || after.Parent.PID == os.Getpid() {
+		t.Errorf("parent %+v after the end of %+v", after.Parent, between)
+	}
+	stdin.Close()
+	if n, err := c.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("the orphan stays: %d bytes, %v", n, err)
 	}
 }
 

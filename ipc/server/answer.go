@@ -49,6 +49,10 @@ func (s *Server) dispatch(ctx context.Context, f ipc.Frame) (ipc.Frame, error) {
 		return reply, err
 	case ipc.OpVerify:
 		return handle(ctx, f, s.Agent.Verify)
+	case ipc.OpRotate:
+		return handle(ctx, f, s.Agent.Rotate)
+	case ipc.OpRetired:
+		return handle(ctx, f, s.Agent.Retired)
 	case ipc.OpServers:
 		return handle(ctx, f, s.Agent.Servers)
 	}

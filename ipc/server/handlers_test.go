@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -145,6 +146,78 @@ func TestSecretsHaveTheirOwnPart(t *testing.T) {
 		f, _ = b.ask(b.dial(), frame(1, ipc.OpToken, `{"name":"prod"}`))
 		if string(f.Parts[0]) != "{}" || string(f.Parts[1]) != "CW-SECRET-x" {
 			b.t.Errorf("reply %q, %q", f.Parts[0], f.Parts[1])
+		}
+	})
+}
+
+// The replies of a rotation, as they are on the wire.
+func TestRotation(t *testing.T) {
+	t.Parallel()
+	inBubble(t, &ipctest.Fake{}, 0, func(b *bed) {
+		ask := func(op ipc.Op, request, token string, reply any) {
+			b.t.Helper()
+			f, took := b.ask(b.dial(), frame(1, op, request, token))
+			b.wantCode(f, ipc.CodeOK)
+			if len(f.Parts[1]) != 0 || strings.Contains(string(f.Parts[0]), "CW-SECRET") || took != 0 {
+				b.t.Errorf("reply %q, %q after %v", f.Parts[0], f.Parts[1], took)
+			}
+			if err := json.Unmarshal(f.Parts[0], reply); err != nil {
+				b.t.Error(err)
+			}
+		}
+		type gone struct{ Credential, ID, Label, Since, Expiry, Kept, Delete any }
+		var added struct {
+			Outcome    string
+			Credential struct {
+				Source  string
+				Standby []struct{ ID, Label, Expiry, Expires string }
+			}
+		}
+		var rotated struct {
+			From    string
+			Retired gone
+		}
+		var list struct{ Tokens []gone }
+
+		ask(ipc.OpAdd, `{"name":"prod","id":"cwtoken-1","expiry":"never"}`, "CW-SECRET-1", &added)
+		ask(ipc.OpAdd, `{"name":"prod","id":"cwtoken-2","expiry":"known","expires":"2033-01-01T00:00:00Z","standby":true}`, "CW-SECRET-2", &added)
+		if s := added.Credential.Standby; added.Outcome != "standby" || added.Credential.Source != "standby" || len(s) != 1 ||
+			s[0].ID != "cwtoken-2" || s[0].Label == "" || s[0].Expiry != "known" || s[0].Expires != "2033-01-01T00:00:00Z" {
+			b.t.Errorf("added %+v", added)
+		}
+		ask(ipc.OpRotate, `{"name":"prod"}`, "", &rotated)
+		first := gone{"prod", "cwtoken-1", rotated.Retired.Label, rotated.Retired.Since, "never", true, true}
+		if rotated.From != "standby" || rotated.Retired != first || first.Label == nil || first.Since == nil {
+			b.t.Errorf("rotated %+v, want %+v", rotated, first)
+		}
+		ask(ipc.OpRotate, `{"name":"prod","rollback":true}`, "", &rotated)
+		if rotated.From != "rollback" || rotated.Retired.ID != "cwtoken-2" {
+			b.t.Errorf("rotated back %+v", rotated)
+		}
+		ask(ipc.OpRotate, `{"name":"prod","rollback":true}`, "", &rotated)
+		ask(ipc.OpRetired, `{}`, "", &list)
+		if len(list.Tokens) != 1 || list.Tokens[0].ID != "cwtoken-1" || list.Tokens[0].Label != first.Label {
+			b.t.Errorf("list %+v, want %+v", list, first)
+		}
+		ask(ipc.OpRetired, `{"done":"cwtoken-1"}`, "", &list)
+		if list.Tokens == nil || len(list.Tokens) != 0 {
+			b.t.Errorf("list %+v", list)
+		}
+		for request, code := range map[string]ipc.Code{
+			frame(1, ipc.OpRotate, `{"name":"prod"}`):                 ipc.CodeSource,
+			frame(1, ipc.OpRotate, `{"name":"prod","rollback":true}`): ipc.CodeSource,
+			frame(1, ipc.OpRotate, `{}`):                              ipc.CodeNotFound,
+			frame(1, ipc.OpRotate, `{"rollback":"CW-SECRET-2"}`):      ipc.CodeMalformed,
+			frame(1, ipc.OpRotate):                                    ipc.CodeMalformed,
+			frame(1, ipc.OpRetired, `{"done":"CW-nobody"}`):           ipc.CodeNotFound,
+			frame(1, ipc.OpRetired, `{"done":["CW-SECRET-2"]}`):       ipc.CodeMalformed,
+			frame(1, ipc.OpRetired):                                   ipc.CodeMalformed,
+		} {
+			f, _ := b.ask(b.dial(), request)
+			b.wantCode(f, code)
+			if strings.Contains(string(f.Parts[0])+string(f.Parts[1]), "CW-SECRET") || len(f.Parts[2]) != 0 {
+				b.t.Errorf("%q: reply %q", request, f.Parts)
+			}
 		}
 	})
 }
