@@ -1,0 +1,7 @@
+//go:build !linux
+
+package wall
+
+import "time"
+
+func newClock(ring func()) clock { return newStepping(time.Now, ring) }
