@@ -4,12 +4,16 @@
 // The file is strict. An unknown key, a wrong type or a value that makes no
 // sense is an error that names the line, so that a misspelt key never means
 // that a setting is silently not in force. Errors quote keys, never values: a
-// value in the wrong place may be a token. What this version cannot do yet, such
-// as watch, source and servers, is an unknown key, too: accepted, it would be a
-// setting that is not in force.
+// value in the wrong place may be a token, and a token in a server or a source is
+// refused as such. What this version cannot do yet, such as watch, is an unknown
+// key, too: accepted, it would be a setting that is not in force.
 //
 // A file that is missing or empty is all defaults. Relative paths in it are
-// relative to its folder, and "~" is the home folder.
+// relative to its folder, and "~" is the home folder. The certificates of servers
+// are read with it; Follow reads it again when it changes.
+//
+// What it says about servers and sources is plain data: this package runs
+// nothing and asks nobody.
 package config
 
 import (
@@ -56,8 +60,10 @@ type CoreWeave struct {
 
 // A Credential overrides what the agent has learnt about the one of that name.
 type Credential struct {
-	Name   string
-	MaxAge Age
+	Name    string
+	MaxAge  Age
+	Servers []Server // nil: those that it has learnt; empty: none
+	Source  Source
 }
 
 // An Age is how old a token may become. The zero Age is not set.
@@ -178,9 +184,12 @@ func (f *file) fill(c *Config, dir string) error {
 	seen := map[string]int{}
 	for i := 0; i < len(f.Credentials) && err == nil; i++ {
 		var made Credential
-		if made, err = f.Credentials[i].credential(f.lines[i], seen); err == nil {
+		if made, err = f.Credentials[i].credential(f.lines[i], seen, dir); err == nil {
 			c.Credentials = append(c.Credentials, made)
 		}
+	}
+	if err == nil {
+		err = f.checkLenders(c.Credentials)
 	}
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -93,7 +94,9 @@ func TestReadme(t *testing.T) {
 		t.Fatal("no sample in the README")
 	}
 	text := strings.ReplaceAll("\n"+sample, "\n    ", "\n")
-	if _, err := parse("/c.yaml", []byte(text)); err != nil {
+	dir := t.TempDir()
+	writeCA(t, filepath.Join(dir, "ca.pem"))
+	if _, err := parse(filepath.Join(dir, "config.yaml"), []byte(text)); err != nil {
 		t.Errorf("%v in\n%s", err, text)
 	}
 	for _, key := range keysOf(reflect.TypeFor[file]()) {
@@ -117,15 +120,15 @@ func keysOf(t reflect.Type) []string {
 	return keys
 }
 
-// errorTests are files, and what is said of them after their path.
-var errorTests = []struct{ name, text, want string }{
+// An errorTest is a file, and what is said of it after its path.
+type errorTest struct{ name, text, want string }
+
+var errorTests = []errorTest{
 	{"unknown key", "store: auto\nstroe: auto\n", `line 2: unknown key "stroe"`},
 	{"unknown key below", "coreweave:\n  endpoint: https://x\n  token: CW-SECRET-x\n", `line 3: unknown key "token"`},
 	{"not in this version: watch", "store: auto\nwatch: {kubeconfigs: [~/.kube/config]}\n", `line 2: unknown key "watch"`},
 	{"not in this version: watch alone", "watch:\n  downloads: []\n", `line 1: unknown key "watch"`},
-	{"not in this version: servers", "credentials:\n- name: a\n  servers: [https://a]\n", `line 3: unknown key "servers"`},
 	{"not in this version: file", "store: file\n", `line 1: store: there is no such store`},
-	{"not in this version: source", "credentials:\n- name: a\n  source: {command: {argv: [x]}}\n", `line 3: unknown key "source"`},
 	{"a token for a key", "CW-SECRET-x: auto\n", `line 1: unknown key here`},
 	{"key twice", "store: auto\n\nstore: memory\n", `line 3: the key stands in line 1 already`},
 	{"a list for a value", "store: [auto]\n", `line 1: one value is wanted here, not a list`},
@@ -160,13 +163,13 @@ var errorTests = []struct{ name, text, want string }{
 
 func TestErrors(t *testing.T) {
 	t.Parallel()
-	for _, tt := range errorTests {
+	for _, tt := range slices.Concat(errorTests, serverErrors, sourceErrors) {
 		_, err := parse("/c.yaml", []byte(tt.text))
 		var e *ipc.Error
 		if !errors.As(err, &e) || e.What != "config /c.yaml: "+tt.want || e.Hint == "" || e.Code != ipc.CodeInvalid {
 			t.Errorf("%s: %v", tt.name, err)
 		}
-		if err != nil && strings.Contains(e.Text(), "CW-SECRET-x") {
+		if err != nil && strings.Contains(strings.ToUpper(e.Text()), "CW-SECRET-X") {
 			t.Errorf("%s: a token is shown", tt.name)
 		}
 	}
@@ -235,6 +238,10 @@ func FuzzConfig(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
+	for _, tt := range slices.Concat(serverErrors, sourceErrors) {
+		f.Add([]byte(tt.text))
+	}
+	f.Add([]byte(sources))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		c, err := parse("/c.yaml", text)
 		if err != nil {
@@ -258,6 +265,8 @@ func FuzzConfig(f *testing.F) {
 				t.Errorf("%+v", cred)
 			}
 			names[cred.Name] = true
+			checkServers(t, cred.Servers)
+			checkSource(t, cred.Source)
 		}
 	})
 }

@@ -18,8 +18,8 @@ import (
 // file is config.yaml as it is written. Values are kept with their lines, and
 // judged when all is read.
 //
-// Only value has an UnmarshalYAML: what a struct decodes by hand is no longer
-// strict about keys (yaml.v3 forgets KnownFields there).
+// A struct with an UnmarshalYAML, or below one, is decoded by strict: yaml.v3
+// forgets KnownFields there.
 type file struct {
 	Store       value        `yaml:"store"`
 	CoreWeave   coreWeave    `yaml:"coreweave"`
@@ -35,8 +35,10 @@ type coreWeave struct {
 }
 
 type credential struct {
-	Name   value `yaml:"name"`
-	MaxAge value `yaml:"maxAge"`
+	Name    value      `yaml:"name"`
+	MaxAge  value      `yaml:"maxAge"`
+	Servers serverList `yaml:"servers"`
+	Source  source     `yaml:"source"`
 }
 
 // A value is one word of the file.
@@ -86,7 +88,7 @@ func (f *coreWeave) fill(c *CoreWeave, dir string) error {
 
 // credential judges the entry that begins in that line; seen has the lines of
 // the names before it.
-func (f *credential) credential(line int, seen map[string]int) (Credential, error) {
+func (f *credential) credential(line int, seen map[string]int, dir string) (Credential, error) {
 	c := Credential{Name: f.Name.text}
 	if !f.Name.given() {
 		return c, &problem{line, "a credential without a name", "- name: NAME, as cwagent status shows it"}
@@ -107,7 +109,11 @@ func (f *credential) credential(line int, seen map[string]int) (Credential, erro
 		}
 		c.MaxAge.Limit = d
 	}
-	return c, nil
+	var err error
+	if c.Servers, err = f.Servers.servers(dir); err == nil {
+		c.Source, err = f.Source.source(c.Name, dir)
+	}
+	return c, err
 }
 
 // durations reads a list of durations, longest first.

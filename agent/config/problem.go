@@ -65,10 +65,11 @@ func number(s string) int {
 	return n
 }
 
-// quoteKey shows a key, if it is one: "CW-SECRET-...:" would be a token.
+// quoteKey shows a key, if it is one: "CW-SECRET-...:" would be a token, and a
+// list is no word.
 func quoteKey(s string) string {
 	const most = 40
-	if len(s) > most || strings.Contains(s, "CW-SECRET-") {
+	if s == "" || len(s) > most || strings.Contains(s, "CW-SECRET-") {
 		return "here"
 	}
 	return strconv.QuoteToASCII(s)
