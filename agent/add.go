@@ -8,15 +8,17 @@ import (
 	"github.com/cwagent/cwagent/ipc"
 )
 
-// Add implements ipc.Agent. The new token has been vouched for, is in the store
-// and read back from it, and stands in the ledger, before anything else changes;
-// the one that it replaces leaves last.
+// Add implements ipc.Agent. A new token has been vouched for, is in the store and
+// read back from it, and stands in the ledger, before anything else changes: a
+// kubeconfig may be rewritten on the strength of the answer. One that replaces
+// another only has to be vouched for: it is served, and saved as soon as the store
+// takes it.
 func (a *Agent) Add(ctx context.Context, r ipc.AddRequest) (ipc.AddReply, error) {
 	t, servers, err := a.checkAdd(r)
 	if err != nil {
 		return ipc.AddReply{}, err
 	}
-	if old, _ := a.lookup(r.Name); old != nil && old.inStore() {
+	if old, _ := a.lookup(r.Name); old != nil && old.token.inStore() {
 		a.await(ctx, old) // what it holds decides what this request means
 	}
 	// Before the turn to change is taken: this asks the network.
@@ -39,21 +41,27 @@ func (a *Agent) Add(ctx context.Context, r ipc.AddRequest) (ipc.AddReply, error)
 	if err := sameOwner(r, old, t, why); err != nil {
 		return ipc.AddReply{}, err
 	}
-	next.servers = merge(next.servers, servers)
+	if !r.Standby { // its servers are those of the token whose turn it is
+		next.servers = merge(next.servers, servers)
+		next.noClusterInfo = next.noClusterInfo || r.NoClusterInfo
+	}
 	reply.Bound = beyond(next, old)
-	next.noClusterInfo = next.noClusterInfo || r.NoClusterInfo
 	next.settle()
-	if err := a.acceptable(ctx, next, r); err != nil {
+	if err := a.fits(ctx, next, r.AllowPlaintext); err != nil {
 		return ipc.AddReply{}, err
 	}
 	if !r.DryRun {
-		if err := a.install(ctx, old, next, r); err != nil {
+		if next, err = a.install(ctx, next, r, reply.Outcome); err != nil {
 			return ipc.AddReply{}, err
 		}
 	}
 	reply.Credential = a.describe(next, a.Now())
 	if r.DryRun && old != nil {
 		reply.Credential.Revision = old.revision
+	}
+	if reply.Outcome == ipc.OutcomeReplaced && len(next.previous) > 0 && next.previous[0].key == old.token.key {
+		gone := next.retiring(next.previous[0])
+		reply.Retired = &gone
 	}
 	return reply, nil
 }
@@ -68,29 +76,29 @@ func beyond(next, old *credential) []ipc.Server {
 func (a *Agent) merge(old *credential, r ipc.AddRequest, t token) (*credential, ipc.AddReply, error) {
 	reply := ipc.AddReply{SameAs: a.holder(r.Secret, r.Name)}
 	switch {
-	case old == nil && r.Replace:
+	case old == nil && (r.Replace || r.Standby):
 		return nil, reply, notFound(r.Name)
 	case old == nil:
 		reply.Outcome = ipc.OutcomeCreated
-		return &credential{name: r.Name, token: t, ephemeral: r.Ephemeral}, reply, nil
-	case old.inStore() && !r.Replace:
+		return &credential{name: r.Name, token: t, vigil: &vigil{}}, reply, nil
+	case old.token.inStore() && !r.Replace:
 		_, err := a.usable(old, a.Now())
 		return nil, reply, err // what it holds cannot be known now
+	case r.Standby:
+		return a.mergeStandby(old, r, t, reply)
+	case old.blank():
+		reply.Outcome = ipc.OutcomeCreated
+		next := old.clone()
+		next.token, next.renewal = t, renewal{}
+		return next, reply, nil
 	case old.token.secret.Equal(r.Secret):
 		reply.Outcome = ipc.OutcomeExtended
 		next := old.clone()
 		next.token.learn(r, t)
-		// A kubeconfig may be rewritten on the strength of this answer: memory
-		// is enough only where both the old request and this one said so.
-		next.ephemeral = old.ephemeral && r.Ephemeral
 		return next, reply, nil
 	case r.Replace:
 		reply.Outcome = ipc.OutcomeReplaced
-		next := old.clone()
-		next.token, next.saved, next.fellBack = t, false, false
-		// Memory was meant for the token of old alone where there is a saved one.
-		next.ephemeral = r.Ephemeral || old.ephemeral && len(old.previous) == 0
-		return next, reply, nil
+		return old.promote(t, a.Now()), reply, nil
 	case r.DryRun && reply.SameAs != "":
 		return nil, reply, nil
 	}
@@ -119,6 +127,10 @@ func (a *Agent) holder(s ipc.Secret, name string) string {
 
 // learn takes over what is now known about a token that was there before.
 func (t *token) learn(r ipc.AddRequest, now token) {
+	// A kubeconfig may be rewritten on the strength of this answer: memory is
+	// enough only where both the old request and this one said so, or where a
+	// replacement was meant, which turned out to be none.
+	t.brief = t.brief && (now.brief || r.Replace)
 	if t.id == "" {
 		t.id = r.ID
 	}
@@ -134,79 +146,31 @@ func (t *token) learn(r ipc.AddRequest, now token) {
 	}
 }
 
-// acceptable reports whether the store will do for the token of next.
-func (a *Agent) acceptable(ctx context.Context, next *credential, r ipc.AddRequest) error {
-	if next.ephemeral {
-		return nil
+// install makes next, which has what r asks for, the credential of its name.
+func (a *Agent) install(ctx context.Context, next *credential, r ipc.AddRequest, o ipc.Outcome) (*credential, error) {
+	a.learn(r.CAs)
+	if o == ipc.OutcomeReplaced {
+		a.put(next)
+		a.Log.Info("token replaced", "credential", next.name, "id", next.token.id)
+		return a.keep(ctx, next, r.AllowPlaintext), nil
 	}
-	info := a.Store.Info()
-	if !a.Store.Durable() {
-		return &ipc.Error{
-			Code: ipc.CodeStore,
-			What: "store " + info.Kind + ": it forgets its tokens when the agent ends",
-			Hint: "--ephemeral accepts that; without it nothing is changed",
-		}
-	}
-	if a.book.Store != "" && a.book.Store != info.Kind {
-		return &ipc.Error{
-			Code: ipc.CodeStore,
-			What: "store " + info.Kind + ": the tokens so far rest in the " + a.book.Store,
-			Hint: "the choice is made once: set store: " + a.book.Store + " in the config",
-		}
-	}
-	if !r.AllowPlaintext && !next.saved && plaintext(ctx, a.Store) {
-		return &ipc.Error{
-			Code: ipc.CodeStore,
-			What: "store " + info.Kind + ": it has no password, so its tokens would lie on disk in clear",
-			Hint: "give the keyring a password, or accept it with --allow-plaintext-keyring; nothing was changed",
-		}
-	}
-	return nil
-}
-
-// install saves the token of next, unless it is saved already or ephemeral,
-// makes next the credential of its name, and only then discards the token of old,
-// where next is good enough for that.
-// Each step is written down before it is taken: a crash between any two leaves a
-// credential that works, and what is left over is swept at the next start.
-func (a *Agent) install(ctx context.Context, old, next *credential, r ipc.AddRequest) error {
-	fresh := old == nil || old.token.key != next.token.key
-	stored := !next.ephemeral && !next.saved
-	if stored {
-		intent := a.page(nil, "")
-		intent.orphan(next.token.key)
-		if err := a.write(intent); err != nil {
-			return err
-		}
-		if err := save(ctx, a.Store, next.token.key, next.token.secret); err != nil {
-			return err
-		}
-		next.saved = true
-	}
-	next.succeeds(old, a.Now())
-	b := a.page(next, "")
-	b.CAs = a.authorities(r.CAs)
-	b.prune()
-	b.release(old, next)
-	if stored {
-		b.Store = a.Store.Info().Kind
-	}
-	if err := a.write(b); err != nil {
+	saved, err := a.persist(ctx, next)
+	if err != nil {
 		a.discard(ctx) // what has been stored is still among the orphans
-		return err
+		return nil, err
 	}
-	a.put(next)
-	if fresh {
-		a.Log.Info("token added", "credential", next.name, "id", next.token.id)
-	}
+	a.Log.Info("token added", "credential", next.name, "id", r.ID, "outcome", o)
 	a.discard(ctx)
-	return nil
+	return saved, nil
 }
 
 // checkAdd judges a request before anything is touched.
 func (a *Agent) checkAdd(r ipc.AddRequest) (token, []ipc.Server, error) {
 	now := a.Now()
-	t := token{secret: r.Secret, key: newKey(r.Name, r.ID), id: r.ID, added: now, expiry: r.Expiry}
+	t := token{
+		secret: r.Secret, key: newKey(r.Name, r.ID), api: IsAPIToken(r.Secret), id: r.ID, added: now, expiry: r.Expiry,
+		brief: r.Ephemeral,
+	}
 	if r.Created != nil {
 		t.created = *r.Created
 	}
@@ -222,6 +186,9 @@ func (a *Agent) checkAdd(r ipc.AddRequest) (token, []ipc.Server, error) {
 	}
 	if err == nil {
 		err = checkExpiry(now, r)
+	}
+	if err == nil && r.Standby && r.Replace {
+		err = invalid("add: a token either waits in standby or replaces the current one", "one of --standby and --replace")
 	}
 	return t, servers, err
 }

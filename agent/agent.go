@@ -18,6 +18,7 @@ import (
 	"encoding/binary"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,17 +26,18 @@ import (
 	"github.com/cwagent/cwagent/ipc"
 )
 
-// Config is what an Agent is made of. Every field but Policy is required.
+// Config is what an Agent is made of. Every field but Settings is required.
 type Config struct {
 	Store    Store            // where tokens rest
 	Ledger   Ledger           // where the rest is kept
 	Codec    Codec            // the language of exec credential plugins
 	Verifier Verifier         // who knows whether a token is alive
 	Now      func() time.Time // the wall clock
+	Alarm    Alarm            // the same clock, as what it wakes by
 	Log      *slog.Logger
-	Policy   Policy // when a person is needed; may be zero
-	Version  string // of this program, for status
-	Socket   string // path, for status
+	Settings Settings // what the person has written down; may be zero
+	Version  string   // of this program, for status
+	Socket   string   // path, for status
 }
 
 // Agent is the daemon's body of ipc.Agent.
@@ -54,11 +56,17 @@ type Agent struct {
 
 	wants   chan want               // requests that wait for the store
 	trouble atomic.Pointer[trouble] // nil while the store answers
+	poke    chan struct{}           // something has changed: look at everything again
+
+	resettled chan struct{} // the settings have changed: look which sources to watch
 
 	mu    sync.RWMutex
 	creds map[string]*credential // immutable values: replaced, never written to
 	last  uint64                 // revision that was given to one of them
 	cas   map[string][]byte      // certificate authorities of bound servers; replaced, never written to
+	rules Settings               // in force
+
+	flights flights // what is being done about which credential
 }
 
 var _ ipc.Agent = (*Agent)(nil)
@@ -74,8 +82,32 @@ func New(c Config) *Agent {
 		started: c.Now(),
 		change:  make(chan struct{}, 1),
 		wants:   make(chan want),
-		creds:   map[string]*credential{},
-		last:    firstRevision(),
+		poke:    make(chan struct{}, 1),
+
+		resettled: make(chan struct{}, 1),
+		creds:     map[string]*credential{},
+		last:      firstRevision(),
+		rules:     c.Settings,
+		flights:   flights{now: map[string]*flight{}},
+	}
+}
+
+// all returns the credentials of this moment, in no order.
+func (a *Agent) all() []*credential {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	all := make([]*credential, 0, len(a.creds))
+	for _, c := range a.creds {
+		all = append(all, c)
+	}
+	return all
+}
+
+// look has the loop look at everything again.
+func (a *Agent) look() {
+	select {
+	case a.poke <- struct{}{}:
+	default: // it will, anyway
 	}
 }
 
@@ -92,18 +124,56 @@ func (a *Agent) lookup(name string) (*credential, error) {
 
 // put makes c, which nobody else knows yet, the credential of its name. The
 // caller is the one who may change; the loader does not wait for changes, and
-// what it found out meanwhile about the same token is kept.
+// what it found out meanwhile about the same tokens is kept.
 func (a *Agent) put(c *credential) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if now := a.creds[c.name]; now != nil && now.token.key == c.token.key && c.inStore() {
-		c.token.secret, c.token.fault = now.token.secret, now.token.fault
+	if now := a.creds[c.name]; now != nil {
+		c.fill(now)
 	}
+	a.putLocked(c)
+}
+
+func (a *Agent) putLocked(c *credential) {
 	if c.revision == 0 {
 		a.last++
 		c.revision = a.last
 	}
-	a.creds[c.name], a.cas = c, a.book.CAs
+	if was := a.creds[c.name]; was != nil {
+		close(was.over)
+	}
+	c.over = make(chan struct{})
+	a.creds[c.name] = c
+	a.look()
+}
+
+// fill takes over the secrets that now has by now of tokens that both have.
+func (c *credential) fill(now *credential) {
+	read := map[string]token{}
+	now.tokens(func(t *token) bool { read[t.key] = *t; return true })
+	c.standby = slices.Clone(c.standby)
+	c.tokens(func(t *token) bool {
+		if was, ok := read[t.key]; ok && t.inStore() {
+			t.secret, t.fault = was.secret, was.fault
+		}
+		return true
+	})
+}
+
+// revise changes what the agent knows about a credential beside what is written
+// down, such as how its source does; anybody may do that at any time. It returns
+// the credential as it is then, or nil if it has been forgotten.
+func (a *Agent) revise(name string, f func(next *credential)) *credential {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	c := a.creds[name]
+	if c == nil {
+		return nil
+	}
+	next := c.same()
+	f(next)
+	a.putLocked(next)
+	return next
 }
 
 // firstRevision is another one in each run, so that what a client remembers of

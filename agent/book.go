@@ -28,10 +28,10 @@ type Book struct {
 
 	Credentials []Record `json:"credentials"`
 
-	// Orphans are keys of the store that no credential uses: a token that was
-	// about to be added, or one that has been replaced. They are written down
-	// before the store is touched, and deleted after the next change or at the
-	// next start.
+	// Orphans are keys of the store that no credential uses: a token that is about
+	// to be saved, or one that gave way and has ended, is done with or was one too
+	// many. They are written down before the store is touched, and deleted after
+	// the next change or at the next start.
 	Orphans []string `json:"orphans,omitempty"`
 
 	// CAs holds the certificate authorities of bound servers, PEM by their
@@ -44,18 +44,33 @@ type Record struct {
 	Name          string       `json:"name"`
 	Servers       []ipc.Server `json:"servers"`
 	NoClusterInfo bool         `json:"noClusterInfo,omitempty"` // also for callers that name no server
-	Ephemeral     bool         `json:"ephemeral,omitempty"`     // memory only, on purpose
-	Token         Token        `json:"token"`
+	Ephemeral     bool         `json:"ephemeral,omitempty"`     // its token is in memory only, on purpose
 
-	// Previous are the tokens that the current one took over from, the newest
-	// first, while they are kept: their keys are in use, they are not served.
+	// Token is the current one. Without a key it was in memory only when this was
+	// written, on purpose or because the store did not take it: who reads that goes
+	// back to the newest of Previous that is good.
+	Token Token `json:"token"`
+
+	// Standby are the tokens that wait for their turn, in its order. All of them
+	// are in the store.
+	Standby []Token `json:"standby,omitempty"`
+
+	// Previous are the tokens that gave way and have not ended, the newest first.
+	// They are served only after one has taken over again. One without a key is
+	// gone from the store, and here only so that a person is told to delete it.
 	Previous []Token `json:"previous,omitempty"`
+
+	// Held says that a person went back to this token: it is used to its end,
+	// whatever a source would give in its place.
+	Held bool `json:"held,omitempty"`
 }
 
 // Token is what is known about one bearer secret.
 type Token struct {
-	Key      string       `json:"key,omitempty"` // its name in the store; empty: memory only
-	ID       string       `json:"id,omitempty"`  // public id, cwtoken-<hash>
+	Key      string       `json:"key,omitempty"`            // its name in the store; empty: not there
+	Label    string       `json:"label,omitempty"`          // its name for people, only where there is no key: #5f3a9c01
+	API      bool         `json:"apiAccessToken,omitempty"` // one of CoreWeave's, which only a person can delete
+	ID       string       `json:"id,omitempty"`             // public id, cwtoken-<hash>
 	Added    time.Time    `json:"added"`
 	Created  *time.Time   `json:"created,omitempty"`
 	Expiry   ipc.Expiry   `json:"expiry"`
@@ -63,4 +78,5 @@ type Token struct {
 	Identity ipc.Identity `json:"identity"`
 	Verified *time.Time   `json:"verified,omitempty"` // when it was last found alive
 	Refused  string       `json:"refused,omitempty"`  // why, if it was last found rejected
+	Retired  *time.Time   `json:"retired,omitempty"`  // when it gave way; only in Previous
 }

@@ -26,16 +26,16 @@ func (a *Agent) discard(ctx context.Context) {
 	if len(a.book.Orphans) == 0 {
 		return
 	}
-	if a.unsure && a.write(a.page(nil, "")) != nil {
+	if a.unsure && a.write(a.page()) != nil {
 		return // for the ledger on disk, one of them may be in use
 	}
-	b := a.page(nil, "")
+	b := a.page()
 	for _, key := range a.book.Orphans {
 		if err := remove(ctx, a.Store, key); err != nil {
 			a.Log.Warn("unused token stays in the store for now", "key", key, "error", err)
 			break
 		}
-		b.adopt(key)
+		b.drop(key)
 	}
 	if len(b.Orphans) == len(a.book.Orphans) {
 		return
@@ -63,16 +63,10 @@ func (a *Agent) Forget(ctx context.Context, r ipc.ForgetRequest) error {
 			Hint: "nothing was changed; cwagent status " + r.Name + " shows it",
 		}
 	}
-	b := a.page(nil, r.Name)
-	b.prune()
-	b.release(c, nil)
-	if err := a.write(b); err != nil {
+	if err := a.write(a.pageWithout(r.Name)); err != nil {
 		return err
 	}
-	a.mu.Lock()
-	delete(a.creds, r.Name)
-	a.cas = b.CAs
-	a.mu.Unlock()
+	a.drop(c)
 	a.Log.Info("credential forgotten", "credential", r.Name)
 	a.discard(ctx)
 	return nil
@@ -100,6 +94,9 @@ func (a *Agent) Servers(ctx context.Context, r ipc.ServersRequest) (ipc.Credenti
 	if len(add) == 0 && len(r.Remove) == 0 && len(unbind) == 0 && r.NoClusterInfo == nil {
 		return a.describe(c, a.Now()), nil
 	}
+	if c.setting.Servers != nil {
+		return ipc.Credential{}, invalid("credential "+quote(c.name)+": its servers are written down in the config", "edit config.yaml, or remove them there")
+	}
 	next := c.clone()
 	next.servers = merge(c.servers, add)
 	for _, url := range r.Remove {
@@ -112,10 +109,8 @@ func (a *Agent) Servers(ctx context.Context, r ipc.ServersRequest) (ipc.Credenti
 		next.noClusterInfo = *r.NoClusterInfo
 	}
 	next.refusal.Store(nil)
-	b := a.page(next, "")
-	b.CAs = a.authorities(r.CAs)
-	b.prune()
-	if err := a.write(b); err != nil {
+	a.learn(r.CAs)
+	if err := a.write(a.page(next)); err != nil {
 		return ipc.Credential{}, err
 	}
 	a.put(next)

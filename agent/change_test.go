@@ -112,27 +112,33 @@ func TestAddExtends(t *testing.T) {
 	}
 }
 
+// The next fetch gets the new token, the one before stays in the store, and is
+// named as what gave way.
 func TestAddReplaces(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	for i, r := range []ipc.AddRequest{
-		request("prod", "s3cr3t-1"),
-		replacing(request("prod", "s3cr3t-2")),
-		replacing(request("prod", "s3cr3t-3")),
-	} {
+	tokens := []string{"s3cr3t-1", "s3cr3t-2", "s3cr3t-3"}
+	for i, token := range tokens {
+		r := request("prod", token)
+		r.Replace, r.ID = i > 0, "cwtoken-"+token[7:]
 		reply := w.add(r)
-		w.serves("prod", r.Secret.Reveal())
-		if got := w.disk.holds(); !slices.Equal(got, []string{r.Secret.Reveal()}) {
-			t.Errorf("the store holds %q", got)
+		w.serves("prod", token)
+		w.holdsOnly(tokens[:i+1]...)
+		if calls := w.disk.took(); !slices.Equal(calls, []string{"put", "get"}) {
+			t.Errorf("store calls %v; want written, read back, and nothing taken away", calls)
 		}
-		calls, want := w.disk.took(), []string{"put", "get", "delete"}
+		c, gone := reply.Credential, reply.Retired
+		if !c.Saved || c.Unsaved != "" || len(c.Servers) != 1 || len(c.Retiring) != i {
+			t.Errorf("%+v", c)
+		}
 		if i == 0 {
-			want = want[:2]
-		} else if reply.Outcome != ipc.OutcomeReplaced || len(reply.Credential.Servers) != 1 {
-			t.Errorf("%+v", reply)
+			continue
 		}
-		if !slices.Equal(calls, want) {
-			t.Errorf("store calls %v: the old token leaves before the new one is safe", calls)
+		if reply.Outcome != ipc.OutcomeReplaced || gone == nil || gone.ID != "cwtoken-"+tokens[i-1][7:] || !gone.Kept || !gone.Since.Equal(noon) {
+			t.Fatalf("%+v gave way: %+v", gone, reply)
+		}
+		if w.gave("prod").ID != gone.ID {
+			t.Errorf("not the newest first: %+v", c.Retiring)
 		}
 	}
 }

@@ -15,10 +15,18 @@ import (
 
 func TestConform(t *testing.T) {
 	t.Parallel()
-	ipctest.Conform(t, func(*testing.T) ipc.Agent {
-		return agent.New(agent.Config{
-			Store: &store.Memory{}, Ledger: &notebook{}, Verifier: &oracle{}, Codec: render.Codec{}, Now: time.Now,
-			Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Version: "test", Socket: "/run/test.sock",
-		})
+	ipctest.Conform(t, newInMemory)
+}
+
+func TestConformInTime(t *testing.T) {
+	t.Parallel()
+	ipctest.ConformInTime(t, newInMemory)
+}
+
+func newInMemory(*testing.T) ipc.Agent {
+	return agent.New(agent.Config{
+		Store: &store.Memory{}, Ledger: &notebook{}, Verifier: &oracle{}, Codec: render.Codec{}, Now: time.Now,
+		Alarm: &bell{now: time.Now, rings: make(chan struct{}, 1)},
+		Log:   slog.New(slog.NewTextHandler(io.Discard, nil)), Version: "test", Socket: "/run/test.sock",
 	})
 }

@@ -4,24 +4,12 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"slices"
-	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/cwagent/cwagent/ipc"
 )
-
-// A claim is what a credential has to be.
-type claim struct {
-	token   string
-	saved   bool
-	servers int
-	kept    string // the saved token that it took over from, and that a restart falls back to
-}
-
-// model is what all credentials have to be, by name.
-type model map[string]claim
 
 // A deed is one change, and what it makes of the model.
 type deed struct {
@@ -34,29 +22,35 @@ func adding(r ipc.AddRequest) func(*world) error {
 	return func(w *world) error { _, err := w.Add(context.Background(), r); return err }
 }
 
+func rotating(r ipc.RotateRequest) func(*world) error {
+	return func(w *world) error { _, err := w.Rotate(context.Background(), r); return err }
+}
+
+// on makes a step of the model of what a change does to one credential.
+func on(name string, f func(c *claim)) func(model) {
+	return func(m model) { c := m[name]; f(&c); m[name] = c }
+}
+
 func deeds() []deed {
-	brief, wider := request("brief", "s3cr3t-brief"), request("prod", "s3cr3t-prod-1")
-	brief.Ephemeral = true
+	brief, wider := ephemeral(request("brief", "s3cr3t-brief")), request("prod", "s3cr3t-prod-1")
 	wider.Servers = []ipc.Server{{URL: "https://b.example.com:443"}}
-	set := func(name, token string, saved bool, servers int) func(model) {
-		return func(m model) { m[name] = claim{token, saved, servers, ""} }
-	}
-	unasked := replacing(request("prod", "s3cr3t-prod-5"))
+	unasked := replacing(request("prod", "s3cr3t-unasked"))
 	unasked.NoVerify = true
-	kept := func(then func(model), token string) func(model) {
-		return func(m model) { then(m); c := m["prod"]; c.kept = token; m["prod"] = c }
+	created := func(name, token string, saved bool) func(model) {
+		return func(m model) { m[name] = claim{token: token, saved: saved, servers: 1} }
 	}
-	return []deed{
-		{"create", adding(request("prod", "s3cr3t-prod-1")), set("prod", "s3cr3t-prod-1", true, 1)},
-		{"create in memory", adding(brief), set("brief", "s3cr3t-brief", false, 1)},
-		{"create another", adding(request("gone", "s3cr3t-gone")), set("gone", "s3cr3t-gone", true, 1)},
-		{"extend", adding(wider), set("prod", "s3cr3t-prod-1", true, 2)},
-		{"replace", adding(replacing(request("prod", "s3cr3t-prod-2"))), set("prod", "s3cr3t-prod-2", true, 2)},
-		{"save what was in memory", adding(request("brief", "s3cr3t-brief")), set("brief", "s3cr3t-brief", true, 1)},
+	replaced := func(token string) func(model) { return on("prod", func(c *claim) { c.promote(token, true) }) }
+	return append([]deed{
+		{"create", adding(request("prod", "s3cr3t-prod-1")), created("prod", "s3cr3t-prod-1", true)},
+		{"create in memory", adding(brief), created("brief", "s3cr3t-brief", false)},
+		{"create another", adding(request("gone", "s3cr3t-gone")), created("gone", "s3cr3t-gone", true)},
+		{"extend", adding(wider), on("prod", func(c *claim) { c.servers = 2 })},
+		{"replace", adding(replacing(request("prod", "s3cr3t-prod-2"))), replaced("s3cr3t-prod-2")},
+		{"save what was in memory", adding(request("brief", "s3cr3t-brief")), on("brief", func(c *claim) { c.saved = true })},
 		{"bind", func(w *world) error {
 			_, err := w.Servers(context.Background(), ipc.ServersRequest{Name: "brief", Add: wider.Servers})
 			return err
-		}, set("brief", "s3cr3t-brief", true, 2)},
+		}, on("brief", func(c *claim) { c.servers = 2 })},
 		{"verify", func(w *world) error {
 			_, err := w.Verify(context.Background(), ipc.VerifyRequest{Name: "prod"})
 			return err
@@ -64,11 +58,41 @@ func deeds() []deed {
 		{"forget", func(w *world) error {
 			return w.Forget(context.Background(), ipc.ForgetRequest{Name: "gone"})
 		}, func(m model) { delete(m, "gone") }},
-		{"replace again", adding(replacing(request("prod", "s3cr3t-prod-3"))), set("prod", "s3cr3t-prod-3", true, 2)},
+		{"replace again", adding(replacing(request("prod", "s3cr3t-prod-3"))), replaced("s3cr3t-prod-3")},
 		{"replace in memory", adding(ephemeral(replacing(request("prod", "s3cr3t-prod-4")))),
-			kept(set("prod", "s3cr3t-prod-4", false, 2), "s3cr3t-prod-3")},
-		{"replace, asking nobody", adding(unasked), kept(set("prod", "s3cr3t-prod-5", true, 2), "s3cr3t-prod-3")},
-		{"replace for good", adding(replacing(request("prod", "s3cr3t-prod-6"))), set("prod", "s3cr3t-prod-6", true, 2)},
+			on("prod", func(c *claim) { c.promote("s3cr3t-prod-4", false) })},
+		{"replace, asking nobody", adding(unasked), replaced("s3cr3t-unasked")},
+		{"replace for good", adding(replacing(request("prod", "s3cr3t-prod-6"))), replaced("s3cr3t-prod-6")},
+	}, rotations(replaced)...)
+}
+
+// rotations are the deeds of which one token or the other takes over.
+func rotations(replaced func(token string) func(model)) []deed {
+	again := rotating(ipc.RotateRequest{Name: "prod"})
+	return []deed{
+		{"put one in standby", adding(waiting(request("prod", "s3cr3t-next"))), on("prod", func(c *claim) { c.waits = "s3cr3t-next" })},
+		{"rotate to it", again, on("prod", func(c *claim) { c.waits = ""; c.promote("s3cr3t-next", true) })},
+		{"roll back", rotating(ipc.RotateRequest{Name: "prod", Rollback: true}), on("prod", func(c *claim) {
+			back := c.kept[0]
+			c.kept = c.kept[1:]
+			c.promote(back, true)
+		})},
+		{"done with it", func(w *world) error {
+			which := ""
+			for _, t := range w.status("prod").Retiring {
+				if w.disk.named(t.Label) == "s3cr3t-next" {
+					which = t.Label
+				}
+			}
+			_, err := w.Retired(context.Background(), ipc.RetiredRequest{Done: which})
+			return err
+		}, on("prod", func(c *claim) { c.kept = without(c.kept, "s3cr3t-next") })},
+		{"get one from a source", func(w *world) error {
+			w.sourced()
+			return again(w)
+		}, replaced("s3cr3t-minted-1")},
+		{"replace what the source gave", adding(replacing(request("prod", "s3cr3t-prod-7"))), replaced("s3cr3t-prod-7")},
+		{"get another from the source", again, replaced("s3cr3t-minted-2")},
 	}
 }
 
@@ -87,25 +111,36 @@ func mortal(f func() error) (err error, died bool) {
 
 // live does one deed after the other until the fate strikes, and returns what
 // may be found on disk after that. An agent that lives keeps to what it said,
-// and does when asked again what it could not.
+// does when asked again what it could not, and saves by itself what it said not to
+// be saved, as soon as it can.
 func live(t *testing.T, w *world, p *power) (may []model) {
 	m := model{}
 	for _, d := range deeds() {
-		after := maps.Clone(m)
+		after := m.clone()
 		d.then(after)
 		err, died := mortal(func() error { return d.do(w) })
-		if err != nil && p.heals {
+		if err != nil && p.heals && !died {
 			w.keeps(d.name+" failed", m)
-			err, died = mortal(func() error { return d.do(w) })
-			if err != nil {
+			if err, died = mortal(func() error { return d.do(w) }); err != nil {
 				t.Fatalf("%s, again: %v", d.name, err)
 			}
 		}
-		if died || err != nil {
-			if !died {
-				w.keeps(d.name+" failed", m)
-			}
+		if err != nil {
+			w.keeps(d.name+" failed", m)
 			return []model{m, after}
+		}
+		if !died && w.unsaved() {
+			if !p.struck() {
+				t.Fatalf("%s: not saved, and nothing has failed", d.name)
+			}
+			w.keeps(d.name+", not saved", after)
+			if !p.heals {
+				return []model{m, after, after.unsaved(m)}
+			}
+			died = w.mend(p)
+		}
+		if died {
+			return []model{m, after, after.unsaved(m)}
 		}
 		m = after
 		w.keeps(d.name, m)
@@ -116,37 +151,23 @@ func live(t *testing.T, w *world, p *power) (may []model) {
 	return []model{m}
 }
 
-// keeps wants an agent that lives to be as m.
-func (w *world) keeps(when string, m model) {
-	w.t.Helper()
-	same := func(got, want claim) bool { want.kept = ""; return got == want }
-	if got := w.model(); !maps.EqualFunc(got, m, same) {
-		w.t.Fatalf("%s: %v, want %v", when, got, m)
-	}
-	stored := w.disk.holds()
-	for name, c := range m {
-		if c.saved && !slices.Contains(stored, c.token) || c.kept != "" && !slices.Contains(stored, c.kept) {
-			w.t.Fatalf("%s: %s is said to be saved; the store holds %q", when, name, stored)
-		}
-	}
+// mend lets the agent run a minute later, and reports whether it died of it.
+func (w *world) mend(p *power) (died bool) {
+	w.set(time.Unix(0, w.now.Load()).Add(time.Minute))
+	return w.runOn(p)
 }
 
-// model asks the agent how its credentials are.
-func (w *world) model() model {
-	w.t.Helper()
-	m := model{}
-	s, err := w.Status(context.Background(), ipc.StatusRequest{})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	for _, c := range s.Credentials {
-		token, err := fetchToken(w, c.Name)
-		if err != nil || (token == "") != (c.State == ipc.StateEmpty) {
-			w.t.Fatalf("%s: %s, %v", c.Name, c.State, err)
-		}
-		m[c.Name] = claim{token, c.Saved, len(c.Servers), ""}
-	}
-	return m
+// runOn lets the agent do all that it can do now, and reports whether it died of
+// it: nothing of it goes on then.
+func (w *world) runOn(p *power) (died bool) {
+	ctx, cancel := context.WithCancel(w.t.Context())
+	defer cancel()
+	p.dead = func() { died = true; cancel() }
+	stop := w.runFor(ctx)
+	synctest.Wait()
+	stop()
+	p.dead = nil
+	return died
 }
 
 // revive starts an agent over what is left and wants it to be as one of those
@@ -159,24 +180,9 @@ func revive(t *testing.T, w *world, may []model) {
 	synctest.Wait()
 	got, book, stored := w.model(), w.ledger.book(t), w.disk.holds()
 	for _, m := range may {
-		want, tokens := model{}, []string{}
-		for name, c := range m {
-			if c.kept != "" {
-				tokens = append(tokens, c.kept)
-			}
-			switch {
-			case c.saved:
-				tokens = append(tokens, c.token)
-			case c.kept != "":
-				c.token, c.saved = c.kept, true
-			default:
-				c.token = "" // it is there, and says what to do
-			}
-			c.kept = ""
-			want[name] = c
-		}
-		slices.Sort(tokens)
-		if maps.Equal(got, want) && slices.Equal(stored, tokens) && len(book.Orphans) == 0 &&
+		want := m.revived()
+		tokens := want.tokens()
+		if got.is(want) && fmt.Sprint(stored) == fmt.Sprint(tokens) && len(book.Orphans) == 0 &&
 			(book.Store == "disk" || len(tokens) == 0) {
 			return
 		}
@@ -216,6 +222,9 @@ func crash(t *testing.T, p *power, lives *int) {
 		revive(t, w, may)
 		return
 	}
+	for _, m := range may {
+		may = append(may, m.promoted()) // a store that does not give the current one
+	}
 	text, secrets := w.ledger.text, maps.Clone(w.disk.secrets)
 	for _, f := range shortly {
 		for second := (&power{fate: f}); ; second = (&power{fate: f, last: second.last + 1}) {
@@ -227,17 +236,5 @@ func crash(t *testing.T, p *power, lives *int) {
 				break
 			}
 		}
-	}
-}
-
-// start lets an agent begin, until it has read and swept all that it can.
-func start(w *world, p *power) {
-	w = w.restart()
-	w.plug(p)
-	stop := w.run()
-	synctest.Wait()
-	stop()
-	if log := w.log.String(); strings.Contains(log, "level=ERROR") {
-		w.t.Errorf("log:\n%s", log)
 	}
 }

@@ -3,6 +3,7 @@ package agent
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,26 +14,40 @@ import (
 )
 
 // A credential is the named thing that kubeconfigs refer to. It is immutable
-// but for what the atomics hold: a change makes a new one.
+// but for what the atomics hold and what vigil points to: a change makes a new
+// one.
 type credential struct {
 	name          string
 	revision      uint64 // 0: put gives it one
 	token         token
-	servers       []ipc.Server // canonical, sorted
+	servers       []ipc.Server // learnt; canonical, sorted
 	noClusterInfo bool         // also for callers that name no server
-	ephemeral     bool         // memory only, on purpose
-	saved         bool         // the token is in the store
-	previous      []token      // kept in the store, not served, the newest first; never written to
+	standby       []token      // in the order of their turns; never written to
+	previous      []token      // gave way, and not over yet; the newest first; never written to
 	fellBack      bool         // to a previous token: the current one was in memory only
+	held          bool         // a person went back to this token: it is used to its end
 
+	setting Setting  // what the config says
+	news    bool     // the source may have something new; it is no failure if it has not
+	pending token    // came from the source and waits for a verdict
+	renewal renewal  // how the source does
+	probes  probes   // of a refused token
+	unsaved *trouble // why what should be saved is not
+
+	asked    atomic.Pointer[inquiry]     // the last one; true of any credential
 	rendered atomic.Pointer[rendering]   // the last answer
 	refusal  atomic.Pointer[ipc.Refusal] // the last one, for status
+	vigil    *vigil                      // over those who use it; shared by all its clones
+	over     chan struct{}               // closed when another one has taken its place
 }
 
 // A token is a bearer secret and what is known about it.
 type token struct {
 	secret  ipc.Secret
-	key     string // its name in the store
+	key     string // its name in the store; nothing rests there unless saved
+	saved   bool   // it is in the store
+	brief   bool   // memory only, on purpose
+	api     bool   // one of CoreWeave's API Access Tokens
 	id      string // public id, cwtoken-<hash>; may be empty
 	added   time.Time
 	created time.Time // zero: not known
@@ -42,20 +57,67 @@ type token struct {
 	identity ipc.Identity
 	verified time.Time // when it was last found alive; zero: never asked
 	refused  string    // why, if it was last found rejected
+	retired  time.Time // when it gave way; zero: it has not
+	unknown  bool      // it gave way before it was read: it may be the very token that took over
 
 	fault *trouble // why the store does not give this one, though it works
 }
+
+// label names a token where it has no public id: the end of its key.
+func (t token) label() string { return t.key[strings.LastIndexByte(t.key, ' ')+1:] }
+
+// kept reports whether the token can still be had: from memory or from the store.
+func (t token) kept() bool { return !t.secret.Empty() || t.inStore() }
+
+// inStore reports whether the token has yet to be read from the store.
+func (t token) inStore() bool { return t.secret.Empty() && t.saved && !t.missing() }
+
+// missing reports whether the store works and does not have the token.
+func (t token) missing() bool { return t.fault != nil && errors.Is(t.fault.err, ErrNotFound) }
 
 // clone copies c for a change. The rendering is left behind: what it says may
 // no longer be true. So is the revision.
 func (c *credential) clone() *credential {
 	n := &credential{
 		name: c.name, token: c.token, servers: slices.Clone(c.servers),
-		noClusterInfo: c.noClusterInfo, ephemeral: c.ephemeral, saved: c.saved,
-		previous: c.previous, fellBack: c.fellBack,
+		noClusterInfo: c.noClusterInfo, standby: c.standby, previous: c.previous, fellBack: c.fellBack, held: c.held,
+		setting: c.setting, news: c.news, pending: c.pending, renewal: c.renewal, probes: c.probes, unsaved: c.unsaved,
+		vigil: c.vigil,
 	}
+	n.asked.Store(c.asked.Load())
 	n.refusal.Store(c.refusal.Load())
 	return n
+}
+
+// same copies c for a change of which requests notice nothing: they get what
+// they got.
+func (c *credential) same() *credential {
+	n := c.clone()
+	n.revision = c.revision
+	n.rendered.Store(c.rendered.Load())
+	return n
+}
+
+// tokens calls f for the current token and for those in standby, which are read
+// from the store and saved alike, until f returns false.
+func (c *credential) tokens(f func(t *token) bool) {
+	if !f(&c.token) {
+		return
+	}
+	for i := range c.standby {
+		if !f(&c.standby[i]) {
+			return
+		}
+	}
+}
+
+// bindings are the servers that it may go to: those that the config names, else
+// those that it has learnt.
+func (c *credential) bindings() []ipc.Server {
+	if c.setting.Servers != nil {
+		return c.setting.Servers
+	}
+	return c.servers
 }
 
 // settle drops the last refusal where what was refused is allowed by now.
@@ -67,7 +129,7 @@ func (c *credential) settle() {
 }
 
 // bound reports whether the credential may be given out for s.
-func (c *credential) bound(s ipc.Server) bool { return slices.Contains(c.servers, s) }
+func (c *credential) bound(s ipc.Server) bool { return slices.Contains(c.bindings(), s) }
 
 // names: what is safe as a file name, as an argument and in a shell, unquoted.
 var names = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)

@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/cwagent/cwagent/agent"
 	"github.com/cwagent/cwagent/ipc"
@@ -169,6 +171,7 @@ type oracle struct {
 
 	mu      sync.Mutex
 	verdict agent.Verdict
+	about   map[string]agent.Verdict // of tokens about which it knows better
 	asked   []agent.VerifyRequest
 }
 
@@ -179,6 +182,9 @@ func (o *oracle) Verify(_ context.Context, r agent.VerifyRequest) agent.Verdict 
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.asked = append(o.asked, r)
+	if v, ok := o.about[r.Token.Reveal()]; ok {
+		return v
+	}
 	if o.verdict.Life == "" {
 		return agent.Verdict{Life: agent.Alive}
 	}
@@ -192,6 +198,16 @@ func (o *oracle) says(v agent.Verdict) {
 	o.verdict = v
 }
 
+// knows sets what it answers about one token from now on.
+func (o *oracle) knows(token string, v agent.Verdict) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.about == nil {
+		o.about = map[string]agent.Verdict{}
+	}
+	o.about[token] = v
+}
+
 // questions returns the requests since it was asked last.
 func (o *oracle) questions() []agent.VerifyRequest {
 	o.mu.Lock()
@@ -199,4 +215,67 @@ func (o *oracle) questions() []agent.VerifyRequest {
 	asked := o.asked
 	o.asked = nil
 	return asked
+}
+
+// tap is a source that gives what it is told to; the zero one gives tokens that
+// live for an hour, named after the credential and counted.
+type tap struct {
+	life time.Duration                                                              // of its tokens; an hour if zero
+	next func(ctx context.Context, n int, usual agent.Minted) (agent.Minted, error) // in place of what it would give as its nth; set before the first call
+
+	mu    sync.Mutex
+	asked []time.Time
+	busy  *gauge // counts those that are asked at once; may be shared
+}
+
+func (*tap) Kind() string { return "tap" }
+
+func (s *tap) Next(ctx context.Context, o agent.Occasion) (agent.Minted, error) {
+	defer s.busy.enter()()
+	s.mu.Lock()
+	s.asked = append(s.asked, time.Now())
+	n := len(s.asked)
+	s.mu.Unlock()
+	usual := agent.Minted{
+		Secret: ipc.NewSecret(fmt.Sprintf("s3cr3t-%s-%d", o.Credential, n)), Expiry: ipc.ExpiryKnown,
+		Expires: time.Now().Add(cmp.Or(s.life, time.Hour)),
+	}
+	if s.next != nil {
+		return s.next(ctx, n, usual)
+	}
+	return usual, nil
+}
+
+// times returns when it was asked.
+func (s *tap) times() []time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.asked)
+}
+
+// gauge knows how many there were at most at once. A nil one does not count.
+type gauge struct {
+	mu        sync.Mutex
+	now, most int
+}
+
+func (g *gauge) enter() (leave func()) {
+	if g == nil {
+		return func() {}
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.now++
+	g.most = max(g.most, g.now)
+	return func() { g.mu.Lock(); g.now--; g.mu.Unlock() }
+}
+
+// wants checks how many there are, and that there were no more at once than that.
+func (g *gauge) wants(t *testing.T, now, most int) {
+	t.Helper()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.now != now || g.most > most {
+		t.Errorf("%d sources are being asked, want %d; at most %d at once, want %d", g.now, now, g.most, most)
+	}
 }

@@ -1,12 +1,17 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"time"
 
 	"github.com/cwagent/cwagent/ipc"
 	"github.com/cwagent/cwagent/ipc/peer"
 )
+
+// patient is how long a request waits where memory has no answer. It is less
+// than the plugin's own deadline.
+const patient = 1500 * time.Millisecond
 
 // A rendering is an answer that serves until the clock moves its timestamp.
 type rendering struct {
@@ -35,82 +40,103 @@ func (a *Agent) fetch(ctx context.Context, r ipc.FetchRequest) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	ask, err := a.Codec.Decode(r.ExecInfo)
+	now := a.Now()
+	q, err := a.inquire(c, r.ExecInfo, now)
 	if err != nil {
 		return nil, err
 	}
-	now := a.Now()
-	if err := c.admit(ask.Server, now); err != nil {
+	if err := c.admit(q, now); err != nil {
 		return nil, err
 	}
-	if c.inStore() {
-		c = a.await(ctx, c)
+	p, _ := peer.FromContext(ctx)
+	who := user{p.Parent, q.server.URL}
+	end, err := a.usable(c, now)
+	if err != nil || c.vigil.again(who, c.token.key, now) {
+		// While it waits a binding may be taken away.
+		c = a.wait(ctx, c, err == nil)
 		now = a.Now()
-		// While it waited a binding may have been taken away.
-		if err := c.admit(ask.Server, now); err != nil {
+		if err := c.admit(q, now); err != nil {
+			return nil, err
+		}
+		if end, err = a.usable(c, now); err != nil {
 			return nil, err
 		}
 	}
-	end, err := a.usable(c, now)
-	if err != nil {
-		return nil, err
-	}
-	if last := c.rendered.Load(); last != nil && last.apiVersion == ask.APIVersion && last.expires.Equal(end) {
+	c.vigil.gave(who, c.token.key, end, now)
+	if last := c.rendered.Load(); last != nil && last.apiVersion == q.apiVersion && last.expires.Equal(end) {
 		return last.bytes, nil
 	}
-	out, err := a.Codec.Encode(ask.APIVersion, c.token.secret, end)
+	out, err := a.Codec.Encode(q.apiVersion, c.token.secret, end)
 	if err != nil {
 		return nil, err
 	}
-	c.rendered.Store(&rendering{ask.APIVersion, end, out})
+	c.rendered.Store(&rendering{q.apiVersion, end, out})
 	return out, nil
 }
 
-// admit reports whether the credential may go to s; a refusal is remembered
-// for status. s is nil where the caller does not name a server.
-func (c *credential) admit(s *ipc.Server, now time.Time) error {
-	if s == nil && c.noClusterInfo {
-		return nil
+// wait is for a request that finds nothing to give out, or whose caller has just
+// shown that it was refused: it waits for the store, the verifier or the source,
+// and no longer than the plugin does. It returns the credential as it then is.
+func (a *Agent) wait(ctx context.Context, c *credential, suspicious bool) *credential {
+	ctx, cancel := context.WithTimeout(ctx, patient)
+	defer cancel()
+	if suspicious {
+		a.suspect(ctx, c)
 	}
-	refusal := &ipc.Refusal{At: now, Server: s}
-	var what string
-	if s == nil {
-		what = "the caller does not say for which server"
-		refusal.Hint = "set provideClusterInfo: true in the kubeconfig, or: cwagent servers " + c.name + " --no-cluster-info"
-	} else {
-		canonical, err := Canonical(*s)
-		if e, ok := err.(*ipc.Error); ok {
-			// Nothing else of it: a proxy may have a password.
-			refusal.Server, refusal.Hint = &ipc.Server{URL: quote(redactUserinfo(s.URL))}, e.Hint
-			c.refusal.Store(refusal)
-			return err
-		}
-		if c.bound(canonical) {
-			return nil
-		}
-		refusal.Server = &canonical
-		what = "not bound to " + quote(canonical.URL)
-		if c.boundURL(canonical.URL) {
-			what += " with that certificate authority, proxy or TLS setting"
-		}
-		refusal.Hint = "if that server is yours: " + serversLine(c.name, canonical)
-		if canonical.ProxySHA256 != "" {
-			refusal.Hint = "if that server is yours (write the proxy's user and password into its URL): " + serversLine(c.name, canonical)
-		}
-	}
-	c.refusal.Store(refusal)
-	return &ipc.Error{Code: ipc.CodeNotBound, What: "credential " + quote(c.name) + ": " + what, Hint: refusal.Hint}
+	return a.provide(ctx, c)
 }
 
-// boundURL reports whether a binding differs from the request in more hidden
-// fields only.
-func (c *credential) boundURL(url string) bool {
-	for _, s := range c.servers {
-		if s.URL == url {
-			return true
+// provide waits until the credential gives a token, or nothing is left to wait
+// for, or ctx ends.
+func (a *Agent) provide(ctx context.Context, c *credential) *credential {
+	if c.token.inStore() && (a.trouble.Load() == nil || c.urge(a.Now()) == rest) {
+		a.await(ctx, c)
+	}
+	var f *flight
+	for fresh := false; ; {
+		is, err := a.lookup(c.name)
+		if err != nil {
+			return c // forgotten
+		}
+		c = is
+		now := a.Now()
+		if a.decide(c, now).usable() {
+			return c // though f may have to save it yet
+		}
+		if f == nil {
+			first := c.urge(now)
+			if first == rest || fresh {
+				return c
+			}
+			if f, fresh = a.fly(c.name, order{asked: true, first: first}); f == nil {
+				return c
+			}
+		}
+		select {
+		case <-f.done:
+			f = nil // if it was for something else: once more
+		case <-c.over:
+		case <-ctx.Done():
+			return c
 		}
 	}
-	return false
+}
+
+// urge is what to do for a request that finds no token that it could be given,
+// unless that has just been tried: kubectl asks five times, and who has been told
+// that a source says no asks again, too.
+func (c *credential) urge(now time.Time) action {
+	what, sure := c.resort(now)
+	if r := c.renewal; r.fails > 0 && !sure {
+		pause := freshTrouble
+		if r.class == Denied {
+			pause = 30 * time.Second
+		}
+		if now.Sub(r.last).Abs() < pause {
+			return rest
+		}
+	}
+	return what
 }
 
 // consolePage is where people make and delete API Access Tokens.
@@ -118,37 +144,67 @@ const consolePage = "https://console.coreweave.com/tokens"
 
 // usable returns how long an answer given now may be kept, or why there is none.
 func (a *Agent) usable(c *credential, now time.Time) (time.Time, error) {
-	state, reason := a.judge(c, now)
-	e := &ipc.Error{
-		What: "credential " + quote(c.name) + ": " + reason,
-		Hint: "make a new token at " + consolePage + ", then: cwagent add " + c.name + " --replace",
+	d := a.decide(c, now)
+	if d.usable() {
+		end, _ := timestamp(now, c.token)
+		return end, nil
 	}
-	switch state {
+	e := &ipc.Error{What: "credential " + quote(c.name) + ": " + a.reason(c, d)}
+	switch d.state {
 	case ipc.StateEmpty:
 		e.Code = ipc.CodeEmpty
 	case ipc.StateLocked:
-		e.Code, e.Hint = ipc.CodeLocked, a.remedy(c)
+		e.Code = ipc.CodeLocked
 	case ipc.StateRefused:
-		e.Code, e.Hint = ipc.CodeRefused, e.Hint+"; cwagent verify "+c.name+" asks again"
-	case ipc.StateExpired:
-		e.Code = ipc.CodeExpired
+		e.Code = ipc.CodeRefused
 	default:
-		end, _ := timestamp(now, c.token)
-		return end, nil
+		e.Code = ipc.CodeExpired
+	}
+	switch {
+	case a.flights.has(c.name) && c.urge(now) != rest:
+		e.Code, e.Hint = ipc.CodeRenewing, "the next one is on its way: try again in a moment"
+	case c.setting.Source != nil && c.renewal.fails > 0:
+		e.What += "; " + c.setting.Source.Kind() + ": " + c.renewal.why
+		e.Hint = cmp.Or(c.renewal.hint, "cwagent status "+c.name+" shows its source; cwagent rotate "+c.name+" asks it at once")
+	case d.state == ipc.StateLocked:
+		e.Hint = a.remedy(c)
+	default:
+		e.Hint = "make a new token at " + consolePage + ", then: cwagent rotate " + c.name
+		if d.state == ipc.StateRefused {
+			e.Hint += "; cwagent verify " + c.name + " asks again"
+		}
 	}
 	return time.Time{}, e
 }
 
-// judge returns the state of a credential and the reason, for a person.
-func (a *Agent) judge(c *credential, now time.Time) (ipc.State, string) {
-	if c.token.secret.Empty() {
-		return a.unusable(c)
+// reason says why a credential is in its state, for a person; nothing where it is
+// valid.
+func (a *Agent) reason(c *credential, d decision) string {
+	switch d.state {
+	case ipc.StateEmpty, ipc.StateLocked:
+		_, why := a.lacking(c)
+		return why
+	case ipc.StateExpired:
+		return "the token expired at " + instant(c.token.expires)
+	case ipc.StateRefused:
+		return "the server refuses its token: " + c.token.refused
 	}
-	state, reason := judge(now, c.token, a.Policy.of(c.name))
-	if state != ipc.StateExpired && c.token.refused != "" {
-		return ipc.StateRefused, "the server refuses its token: " + c.token.refused
+	switch d.cause {
+	case causeEnding:
+		last, _ := c.last()
+		if last.key != c.token.key {
+			return "the last standby token expires at " + instant(last.expires)
+		}
+		return "the token expires at " + instant(last.expires)
+	case causeAge:
+		return "the token is older than " + age(a.policy(c.name).maxAge)
+	case causeSource:
+		return c.setting.Source.Kind() + " has given no new token since " + instant(c.renewal.since) + ": " + c.renewal.why
 	}
-	return state, reason
+	if c.fellBack {
+		return fellBackReason
+	}
+	return ""
 }
 
 // Token implements ipc.Agent.
@@ -157,8 +213,8 @@ func (a *Agent) Token(ctx context.Context, r ipc.TokenRequest) (ipc.Secret, erro
 	if err != nil {
 		return ipc.Secret{}, err
 	}
-	if c.inStore() {
-		c = a.await(ctx, c)
+	if _, err := a.usable(c, a.Now()); err != nil {
+		c = a.wait(ctx, c, false)
 	}
 	if _, err := a.usable(c, a.Now()); err != nil {
 		return ipc.Secret{}, err

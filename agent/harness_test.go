@@ -38,6 +38,7 @@ type world struct {
 	ledger *notebook
 	oracle oracle
 	log    *journal
+	bell   *bell
 }
 
 func newWorld(t *testing.T) *world { return worldOn(t, newDisk(), &notebook{}) }
@@ -47,8 +48,9 @@ func worldOn(t *testing.T, d *disk, n *notebook) *world {
 	w := &world{t: t, disk: d, ledger: n, codec: &counter{Codec: render.Codec{}}, log: &journal{}}
 	w.set(noon)
 	w.clock = func() time.Time { return time.Unix(0, w.now.Load()) }
+	w.bell = &bell{now: func() time.Time { return w.clock() }, rings: make(chan struct{}, 1)}
 	w.Agent = agent.New(agent.Config{
-		Store: w.disk, Ledger: w.ledger, Verifier: &w.oracle, Codec: w.codec, Version: "test", Socket: "/run/test.sock",
+		Store: w.disk, Ledger: w.ledger, Verifier: &w.oracle, Codec: w.codec, Alarm: w.bell, Version: "test", Socket: "/run/test.sock",
 		Now: func() time.Time { w.looks.Add(1); return w.clock() },
 		Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
@@ -71,8 +73,11 @@ func (w *world) restart() *world {
 }
 
 // run lets the agent read its store until stop is called.
-func (w *world) run() (stop func()) {
-	ctx, cancel := context.WithCancel(w.t.Context())
+func (w *world) run() (stop func()) { return w.runFor(w.t.Context()) }
+
+// runFor is run that ends with its ctx, too.
+func (w *world) runFor(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
 	var loading sync.WaitGroup
 	loading.Go(func() { w.Run(watched{ctx, &w.wakes}) })
 	return func() { cancel(); loading.Wait() }
@@ -85,7 +90,40 @@ func noSecret(t *testing.T, where, text string) {
 	}
 }
 
-func (w *world) set(now time.Time) { w.now.Store(now.UnixNano()) }
+// set sets the clock, which is noticed as if it were a machine's.
+func (w *world) set(now time.Time) {
+	w.now.Store(now.UnixNano())
+	w.bell.ring()
+}
+
+// bell is an alarm for a clock that stands still until it is set, or for that of
+// synctest.
+type bell struct {
+	now   func() time.Time
+	rings chan struct{}
+	timer *time.Timer
+}
+
+func (b *bell) Set(at time.Time) {
+	if b.timer != nil {
+		b.timer.Stop()
+	}
+	if b.timer = nil; !at.IsZero() {
+		b.timer = time.AfterFunc(max(at.Sub(b.now()), 0), b.ring)
+	}
+}
+
+func (b *bell) Rings() <-chan struct{} { return b.rings }
+
+func (b *bell) ring() {
+	if b == nil {
+		return
+	}
+	select {
+	case b.rings <- struct{}{}:
+	default:
+	}
+}
 
 // watched is a ctx that counts how often somebody begins to wait for it.
 type watched struct {

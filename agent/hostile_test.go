@@ -79,7 +79,10 @@ func TestHostileServers(t *testing.T) {
 		}
 		seen[s] = true
 		c.refusal.Store(nil)
-		err := c.admit(&s, noon)
+		q, err := c.understand(Ask{Server: &s}, noon)
+		if err == nil {
+			err = c.admit(q, noon)
+		}
 		if err == nil {
 			t.Errorf("given out for %s", quote(fmt.Sprintf("%+v", s)))
 			continue
@@ -93,7 +96,11 @@ func TestHostileServers(t *testing.T) {
 	}
 	s := good
 	s.URL = strings.ToUpper("https://"+goodHost) + "/./"
-	if err := c.admit(&s, noon); err != nil {
+	q, err := c.understand(Ask{Server: &s}, noon)
+	if err == nil {
+		err = c.admit(q, noon)
+	}
+	if err != nil {
 		t.Errorf("the good one in another spelling: %v", err)
 	}
 }

@@ -113,22 +113,6 @@ func born(t token) time.Time {
 	return t.created
 }
 
-// judge returns the state of a token and the reason, for a person, where the
-// state is not valid.
-func judge(now time.Time, t token, r rules) (ipc.State, string) {
-	switch {
-	case t.secret.Empty():
-		return ipc.StateEmpty, "there is no token"
-	case expired(now, t):
-		return ipc.StateExpired, "the token expired at " + instant(t.expires)
-	case t.expiry == ipc.ExpiryKnown && t.expires.Sub(now) <= r.warning(lifetime(t)):
-		return ipc.StateDue, "the token expires at " + instant(t.expires)
-	case r.maxAge > 0 && now.Sub(born(t)) > r.maxAge:
-		return ipc.StateDue, "the token is older than " + age(r.maxAge)
-	}
-	return ipc.StateValid, ""
-}
-
 // warning is the time left at which a token of that lifetime becomes due: the
 // longest step that is at most a quarter of it, else that quarter.
 func (r rules) warning(lifetime time.Duration) time.Duration {

@@ -23,6 +23,9 @@ func endless(e ipc.Expiry) token {
 	return token{secret: ipc.NewSecret("s"), added: noon, expiry: e}
 }
 
+// alone is a credential with that token, for which a person brings the next one.
+func alone(t token) *credential { return &credential{name: "prod", token: t} }
+
 // aged returns t as it is if it was made that long before the agent got it.
 func aged(t token, age time.Duration) token {
 	t.created = t.added.Add(-age)
@@ -166,9 +169,9 @@ func TestJudge(t *testing.T) {
 		{"over and old", made(day), 200 * day, ipc.StateExpired},
 	}
 	for _, tt := range tests {
-		got, reason := judge(noon.Add(tt.at), tt.token, Policy{}.of("any"))
-		if got != tt.want || (reason == "") != (got == ipc.StateValid) {
-			t.Errorf("%s: %s, %q; want %s", tt.name, got, reason, tt.want)
+		got := alone(tt.token).decide(noon.Add(tt.at), Policy{}.of("any"), gapEmpty)
+		if got.state != tt.want || (got.cause == 0) != (got.state != ipc.StateDue) || got.action != rest {
+			t.Errorf("%s: %+v; want %s", tt.name, got, tt.want)
 		}
 	}
 }
@@ -190,7 +193,7 @@ func TestClockSet(t *testing.T) {
 		{time.Minute, ipc.StateValid},
 	} {
 		now := noon.Add(step.at)
-		state, _ := judge(now, tok, Policy{}.of("any"))
+		state := alone(tok).decide(now, Policy{}.of("any"), gapEmpty).state
 		_, ok := timestamp(now, tok)
 		if state != step.want || ok != (step.want != ipc.StateExpired) {
 			t.Errorf("at %v: %s, given out %v; want %s", step.at, state, ok, step.want)

@@ -3,20 +3,20 @@ package agent
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/cwagent/cwagent/ipc"
 )
 
-// awaitLoad is how long a request waits for a token that is still in the store.
-// It is less than the plugin's own deadline.
-const awaitLoad = 1500 * time.Millisecond
-
 // A want is a request that waits for a token to be read from the store.
 type want struct {
-	name string
+	item item
 	done chan struct{} // closed after the attempt, whatever came of it
 }
+
+// An item is one token of a credential, by its key.
+type item struct{ name, key string }
 
 // Restore reads the ledger. It must come before anything else; the secrets
 // follow in Run.
@@ -29,6 +29,7 @@ func (a *Agent) Restore() error {
 		a.Store = elsewhere{a.Store, b.Store}
 	}
 	a.book = b
+	a.cas = b.CAs
 	for _, r := range b.Credentials {
 		c := fromRecord(r)
 		if c.fallBack(a.Now()) {
@@ -36,15 +37,14 @@ func (a *Agent) Restore() error {
 		}
 		a.put(c)
 	}
+	a.override()
 	return nil
 }
 
-// Run reads the tokens from the store, those that somebody waits for first,
+// reads reads the tokens from the store, those that somebody waits for first,
 // until ctx ends. What cannot be read is tried again, less and less often, and
-// at once when a request needs it. When nothing is left to read, it sleeps. A
-// ledger that was deleted meanwhile is written again before Run returns.
-func (a *Agent) Run(ctx context.Context) {
-	defer a.leave()
+// at once when a request needs it. When nothing is left to read, it sleeps.
+func (a *Agent) reads(ctx context.Context) {
 	next := time.NewTimer(0)
 	defer next.Stop()
 	for {
@@ -79,7 +79,7 @@ func (a *Agent) leave() {
 		return
 	}
 	defer done()
-	b := a.page(nil, "")
+	b := a.page()
 	if len(b.Credentials)+len(b.Orphans) == 0 || !a.Ledger.Missing() {
 		return
 	}
@@ -94,12 +94,12 @@ func (a *Agent) leave() {
 // what requests wait for by then. It returns how long to wait before it is worth
 // another try, or zero if nothing is left.
 func (a *Agent) load(ctx context.Context) (wait time.Duration) {
-	for _, name := range a.unread() {
+	for _, it := range a.unread() {
 		a.answerAll(ctx)
 		if ctx.Err() != nil {
 			return 0
 		}
-		if t := a.read(ctx, name); t != nil && (wait == 0 || t.wait() < wait) {
+		if t := a.read(ctx, it); t != nil && (wait == 0 || t.wait() < wait) {
 			wait = t.wait()
 		}
 	}
@@ -123,46 +123,57 @@ func (a *Agent) answerAll(ctx context.Context) {
 
 func (a *Agent) answer(ctx context.Context, w want) *trouble {
 	defer close(w.done)
-	return a.read(ctx, w.name)
+	return a.read(ctx, w.item)
 }
 
-// unread lists the credentials whose token is still in the store. It is not
-// sorted: one that cannot be read must not stand before the same others always.
-func (a *Agent) unread() []string {
-	a.mu.RLock()
-	defer a.mu.RUnlock()
-	var names []string
-	for name, c := range a.creds {
-		if c.inStore() {
-			names = append(names, name)
+// unread lists the tokens that are still in the store, current ones before those
+// in standby. It is not sorted: one that cannot be read must not stand before the
+// same others always.
+func (a *Agent) unread() []item {
+	var current, standby []item
+	for _, c := range a.all() {
+		if c.token.inStore() {
+			current = append(current, item{c.name, c.token.key})
+		}
+		for _, t := range c.standby {
+			if t.inStore() {
+				standby = append(standby, item{c.name, t.key})
+			}
 		}
 	}
-	return names
+	return append(current, standby...)
 }
 
-// inStore reports whether the token has yet to be read from the store.
-func (c *credential) inStore() bool { return c.token.secret.Empty() && c.saved && !c.missing() }
-
-// missing reports whether the store works and does not have the token.
-func (c *credential) missing() bool {
-	return c.token.fault != nil && errors.Is(c.token.fault.err, ErrNotFound)
+// find returns the current or standby token of that key, or nil.
+func (c *credential) find(key string) (found *token) {
+	c.tokens(func(t *token) bool {
+		if t.key == key {
+			found = t
+		}
+		return found == nil
+	})
+	return found
 }
 
-// read reads the token of one credential, unless that was tried just now. It
-// returns what keeps the token from being read, if that may pass.
-func (a *Agent) read(ctx context.Context, name string) *trouble {
-	c, err := a.lookup(name)
-	if err != nil || !c.inStore() {
-		return nil // forgotten, or read already
+// read reads one token, unless that was tried just now. It returns what keeps
+// the token from being read, if that may pass.
+func (a *Agent) read(ctx context.Context, it item) *trouble {
+	c, err := a.lookup(it.name)
+	if err != nil {
+		return nil // forgotten
 	}
-	for _, t := range []*trouble{a.trouble.Load(), c.token.fault} {
+	was := c.find(it.key)
+	if was == nil || !was.inStore() {
+		return nil // replaced, or read already
+	}
+	for _, t := range []*trouble{a.trouble.Load(), was.fault} {
 		if t.fresh(a.Now()) {
 			return t
 		}
 	}
 	get, cancel := context.WithTimeout(ctx, storeCall)
 	defer cancel()
-	secret, err := a.Store.Get(get, c.token.key)
+	secret, err := a.Store.Get(get, it.key)
 	if err == nil && secret.Empty() {
 		err = errors.New("it gave an empty token")
 	}
@@ -176,40 +187,39 @@ func (a *Agent) read(ctx context.Context, name string) *trouble {
 		a.Log.Info("the store answers again")
 	}
 	if err == nil {
-		a.found(c, secret, nil)
+		a.found(it, secret, nil)
 		return nil
 	}
-	fault := c.token.fault.again(err, a.Now())
-	if !a.found(c, ipc.Secret{}, fault) || errors.Is(err, ErrNotFound) {
+	fault := was.fault.again(err, a.Now())
+	if !a.found(it, ipc.Secret{}, fault) || errors.Is(err, ErrNotFound) {
 		return nil
 	}
 	return fault
 }
 
-// found gives the token of c what the store said, unless it was replaced or
-// forgotten while the store was asked.
-func (a *Agent) found(c *credential, secret ipc.Secret, fault *trouble) bool {
-	a.mu.Lock()
-	now := a.creds[c.name]
-	if now == nil || now.token.key != c.token.key || !now.inStore() {
-		a.mu.Unlock()
-		return false
+// found gives a token what the store said, unless it was replaced or forgotten
+// while the store was asked.
+func (a *Agent) found(it item, secret ipc.Secret, fault *trouble) bool {
+	ok, was := false, (*trouble)(nil)
+	a.revise(it.name, func(next *credential) {
+		next.standby = slices.Clone(next.standby)
+		if t := next.find(it.key); t != nil && t.inStore() {
+			ok, was = true, t.fault
+			t.secret, t.fault, t.api = secret, fault, t.api || IsAPIToken(secret)
+		}
+	})
+	if ok {
+		a.logFault(it.name, was, fault)
 	}
-	next := now.clone()
-	next.revision = now.revision // nobody has changed it
-	next.token.secret, next.token.fault = secret, fault
-	a.creds[c.name] = next
-	a.mu.Unlock()
-	a.logFault(c.name, now.token.fault, fault)
-	return true
+	return ok
 }
 
 // await waits until the token of c has been read from the store, or has been
 // tried to be, and returns the credential as it then is.
 func (a *Agent) await(ctx context.Context, c *credential) *credential {
-	ctx, cancel := context.WithTimeout(ctx, awaitLoad)
+	ctx, cancel := context.WithTimeout(ctx, patient)
 	defer cancel()
-	w := want{c.name, make(chan struct{})}
+	w := want{item{c.name, c.token.key}, make(chan struct{})}
 	select {
 	case a.wants <- w:
 		select {

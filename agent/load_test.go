@@ -174,7 +174,7 @@ func TestLoadMissing(t *testing.T) {
 		w.serves("c0", "s3cr3t-0")
 		w.serves("c2", "s3cr3t-2")
 		_, _, stderr := w.fetch("c1", home)
-		if !strings.Contains(stderr, "its token is no longer in the disk\n") || !strings.Contains(stderr, "cwagent add c1 --replace") {
+		if !strings.Contains(stderr, "its token is no longer in the disk\n") || !strings.Contains(stderr, "cwagent rotate c1") {
 			w.t.Error(stderr)
 		}
 		if c := w.status("c1"); c.State != ipc.StateEmpty || c.Saved {
@@ -231,7 +231,7 @@ func TestLoadFault(t *testing.T) {
 			w.t.Errorf("trouble with the store: %s", s.Store.Trouble)
 		}
 		_, err := w.Token(w.t.Context(), ipc.TokenRequest{Name: "c7"})
-		if e := refused(w.t, err, ipc.CodeLocked); !strings.Contains(e.Hint, "--replace") {
+		if e := refused(w.t, err, ipc.CodeLocked); !strings.Contains(e.Hint, "cwagent rotate c7") {
 			w.t.Error(e.Hint)
 		}
 		w.add(request("new", "s3cr3t-new")) // others are not hindered

@@ -128,7 +128,9 @@ func TestLockedAsked(t *testing.T) {
 	})
 }
 
-// What a locked store holds cannot be compared: that is said, and nothing done.
+// What a locked store holds cannot be compared: that is said, and nothing done. A
+// token that replaces it whatever it is, is served at once and saved later, and
+// the one before is kept.
 func TestLockedAdd(t *testing.T) {
 	loading(t, 2, func(w *world) {
 		l := lockedUp(w)
@@ -140,19 +142,24 @@ func TestLockedAdd(t *testing.T) {
 				refused(w.t, err, ipc.CodeLocked)
 			}
 		}
-		_, err := w.Add(w.t.Context(), replacing(request("c0", "s3cr3t-other")))
-		if e := refused(w.t, err, ipc.CodeStore); !strings.Contains(e.Text(), "locked") || !strings.Contains(e.Hint, "unlock") {
-			w.t.Error(e.Text())
+		c := w.add(replacing(request("c0", "s3cr3t-other"))).Credential
+		if c.Saved || c.State != ipc.StateValid || !strings.HasPrefix(c.Unsaved, "since ") || !strings.Contains(c.Unsaved, "locked") {
+			w.t.Errorf("%+v", c)
 		}
+		w.serves("c0", "s3cr3t-other")
+		w.holdsOnly("s3cr3t-0", "s3cr3t-1")
 		if _, err := w.Servers(w.t.Context(), ipc.ServersRequest{Name: "c0", Add: []ipc.Server{{URL: "https://b.example.com"}}}); err != nil {
 			w.t.Error(err)
 		}
 		l.locked.Store(false)
 		time.Sleep(time.Minute)
-		w.serves("c0", "s3cr3t-0")
-		if c := w.status("c0"); len(c.Servers) != 2 {
+		w.serves("c0", "s3cr3t-other")
+		w.holdsOnly("s3cr3t-0", "s3cr3t-1", "s3cr3t-other")
+		if c := w.status("c0"); len(c.Servers) != 2 || !c.Saved || c.Unsaved != "" || len(c.Retiring) != 1 {
 			w.t.Errorf("%+v", c)
 		}
+		w.logged("not saved", 1)
+		w.logged("saved at last", 1)
 	})
 }
 

@@ -3,11 +3,13 @@ package agent_test
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/cwagent/cwagent/agent"
 	"github.com/cwagent/cwagent/ipc"
 )
 
@@ -22,15 +24,24 @@ type liar struct {
 
 func (l liar) Get(context.Context, string) (ipc.Secret, error) { return l.get() }
 
-// A store that does not take a token leaves everything as it was, and nothing
-// of the token behind.
-func TestStoreFails(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	w.add(request("prod", "s3cr3t-1"))
-	before := w.status("prod")
-	good := w.disk
-	failing := func(op string) *disk {
+// faults are stores that do not take a token, over a good one, and what they say.
+var faults = []struct {
+	name string
+	over func(good *disk) agent.Store
+	want string
+}{
+	{"cannot write", failing("put"), errStore.Error()},
+	{"cannot read back", failing("get"), errStore.Error()},
+	{"cannot do anything", func(*disk) agent.Store {
+		return &disk{hook: func(context.Context, string) error { return errStore }}
+	}, errStore.Error()},
+	{"forgets", lying(ipc.Secret{}, errors.New("not in the store")), "not in the store"},
+	{"gives back another", lying(ipc.NewSecret("s3cr3t-0"), nil), "another value"},
+	{"gives back nothing", lying(ipc.Secret{}, nil), "another value"},
+}
+
+func failing(op string) func(*disk) agent.Store {
+	return func(good *disk) agent.Store {
 		return &disk{secrets: good.secrets, hook: func(_ context.Context, did string) error {
 			if did == op {
 				return errStore
@@ -38,25 +49,22 @@ func TestStoreFails(t *testing.T) {
 			return nil
 		}}
 	}
-	tests := []struct {
-		name string
-		turn func()
-		want string
-	}{
-		{"cannot write", func() { w.Store = failing("put") }, errStore.Error()},
-		{"cannot read back", func() { w.Store = failing("get") }, errStore.Error()},
-		{"cannot do anything", func() { w.Store = &disk{hook: func(context.Context, string) error { return errStore }} }, errStore.Error()},
-		{"forgets", func() {
-			w.Store = liar{good, func() (ipc.Secret, error) { return ipc.Secret{}, errors.New("not in the store") }}
-		}, "not in the store"},
-		{"gives back another", func() {
-			w.Store = liar{good, func() (ipc.Secret, error) { return ipc.NewSecret("s3cr3t-0"), nil }}
-		}, "another value"},
-		{"gives back nothing", func() { w.Store = liar{good, func() (ipc.Secret, error) { return ipc.Secret{}, nil }} }, "another value"},
-	}
-	for _, tt := range tests {
-		tt.turn()
-		for _, r := range []ipc.AddRequest{request("new", "s3cr3t-2"), replacing(request("prod", "s3cr3t-2"))} {
+}
+
+func lying(s ipc.Secret, err error) func(*disk) agent.Store {
+	return func(good *disk) agent.Store { return liar{good, func() (ipc.Secret, error) { return s, err }} }
+}
+
+// A store that does not take a token leaves everything as it was where the token
+// is a new one, and nothing of it behind.
+func TestStoreFails(t *testing.T) {
+	t.Parallel()
+	for _, tt := range faults {
+		w := newWorld(t)
+		w.add(request("prod", "s3cr3t-1"))
+		before := w.status("prod")
+		w.Store = tt.over(w.disk)
+		for _, r := range []ipc.AddRequest{request("new", "s3cr3t-2"), waiting(request("prod", "s3cr3t-2"))} {
 			_, err := w.Add(t.Context(), r)
 			if e := refused(t, err, ipc.CodeStore); !strings.Contains(e.What, tt.want) || !strings.Contains(e.What, "store disk") {
 				t.Errorf("%s: %q", tt.name, e.What)
@@ -65,25 +73,69 @@ func TestStoreFails(t *testing.T) {
 		if s, _ := w.Status(t.Context(), ipc.StatusRequest{}); len(s.Credentials) != 1 {
 			t.Errorf("%s: %+v", tt.name, s.Credentials)
 		}
-		if after := w.status("prod"); !after.Added.Equal(before.Added) || !after.Saved {
+		if after := w.status("prod"); after.Revision != before.Revision || !after.Saved || len(after.Standby) != 0 {
 			t.Errorf("%s: %+v", tt.name, after)
 		}
 		w.serves("prod", "s3cr3t-1")
-		if got := good.holds(); !slices.Equal(got, []string{"s3cr3t-1"}) {
-			t.Errorf("%s: the store holds %q", tt.name, got)
-		}
+		w.holdsOnly("s3cr3t-1")
 	}
-	w.Store = good // the cause is gone
-	w.add(replacing(request("prod", "s3cr3t-2")))
-	w.serves("prod", "s3cr3t-2")
 }
 
-// An old token that cannot be deleted is no reason to keep using it.
+// One that replaces another is served all the same, and said not to be saved; it
+// is once the store takes it, without a restart, and a restart before that goes
+// back to the other.
+func TestStoreFailsReplacement(t *testing.T) {
+	t.Parallel()
+	for _, tt := range faults {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.add(request("prod", "s3cr3t-1"))
+			w.Store = tt.over(w.disk)
+			reply := w.add(replacing(request("prod", "s3cr3t-2")))
+			c := reply.Credential
+			if reply.Outcome != ipc.OutcomeReplaced || c.State != ipc.StateValid || c.Saved || reply.Retired == nil {
+				t.Errorf("%s: %+v", tt.name, reply)
+			}
+			if !strings.HasPrefix(c.Unsaved, "since ") || !strings.Contains(c.Unsaved, "store disk") || !strings.Contains(c.Unsaved, tt.want) {
+				t.Errorf("%s: %q", tt.name, c.Unsaved)
+			}
+			w.serves("prod", "s3cr3t-2")
+			w.holdsOnly("s3cr3t-1")
+
+			text := w.ledger.text
+			next := again(t, w)
+			next.serves("prod", "s3cr3t-1")
+			if c := next.status("prod"); !c.Saved || len(c.Retiring) != 0 {
+				t.Errorf("%s, after a restart: %+v", tt.name, c)
+			}
+			w.holdsOnly("s3cr3t-1")
+			w.ledger.text = text
+
+			w.Store = w.disk // the cause is gone
+			w.set(noon.Add(time.Minute))
+			stop := w.run()
+			defer stop()
+			synctest.Wait()
+			if c := w.status("prod"); !c.Saved || c.Unsaved != "" {
+				t.Errorf("%s: %+v", tt.name, c)
+			}
+			w.logged("not saved", 1)
+			w.logged("saved at last", 1)
+			w.serves("prod", "s3cr3t-2")
+			w.holdsOnly("s3cr3t-1", "s3cr3t-2")
+		})
+	}
+}
+
+// Tokens that cannot be deleted are no reason to keep using them, and go when
+// they can.
 func TestStoreKeepsOldToken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
+	var stuck atomic.Bool
+	stuck.Store(true)
 	w.disk.hook = func(_ context.Context, op string) error {
-		if op == "delete" {
+		if op == "delete" && stuck.Load() {
 			return errStore
 		}
 		return nil
@@ -91,17 +143,25 @@ func TestStoreKeepsOldToken(t *testing.T) {
 	w.add(request("prod", "s3cr3t-1"))
 	w.add(replacing(request("prod", "s3cr3t-2")))
 	w.serves("prod", "s3cr3t-2")
+	w.logged("unused token stays in the store for now", 0)
+	w.done(w.gave("prod").Label)
+	if c := w.status("prod"); len(c.Retiring) != 0 {
+		t.Errorf("%+v", c)
+	}
 	_ = w.Forget(t.Context(), ipc.ForgetRequest{Name: "prod"})
 	if got, _, _ := w.fetch("prod", home); got != "" {
 		t.Errorf("%q after forget", got)
 	}
-	if log := w.log.String(); strings.Count(log, errStore.Error()) != 2 {
-		t.Errorf("log:\n%s", log)
-	}
+	w.logged("unused token stays in the store for now", 2)
+	w.holdsOnly("s3cr3t-1", "s3cr3t-2")
+	stuck.Store(false)
+	w.add(request("dev", "s3cr3t-3")) // any change
+	w.holdsOnly("s3cr3t-3")
 }
 
 // While the store hangs, requests for tokens are answered, status too, and
-// other changes give up when their own time is over.
+// other changes give up when their own time is over. A token that is to replace
+// another is given out by then.
 func TestStoreHangs(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -115,18 +175,15 @@ func TestStoreHangs(t *testing.T) {
 		return ctx.Err()
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	hung := make(chan error, 1)
-	go func() {
-		_, err := w.Add(ctx, replacing(request("prod", "s3cr3t-2")))
-		hung <- err
-	}()
+	hung := make(chan ipc.AddReply, 1)
+	go func() { hung <- w.addFor(ctx, replacing(request("prod", "s3cr3t-2"))) }()
 	<-entered
 
-	w.serves("prod", "s3cr3t-1")
-	if c := w.status("prod"); c.State != ipc.StateValid {
+	w.serves("prod", "s3cr3t-2")
+	if c := w.status("prod"); c.State != ipc.StateValid || c.Saved || len(c.Retiring) != 1 {
 		t.Errorf("%+v", c)
 	}
-	if s, err := w.Token(t.Context(), ipc.TokenRequest{Name: "prod"}); err != nil || s.Reveal() != "s3cr3t-1" {
+	if s, err := w.Token(t.Context(), ipc.TokenRequest{Name: "prod"}); err != nil || s.Reveal() != "s3cr3t-2" {
 		t.Error(err)
 	}
 	late, stop := context.WithDeadline(t.Context(), time.Now())
@@ -138,9 +195,26 @@ func TestStoreHangs(t *testing.T) {
 	refused(t, err, ipc.CodeTimeout)
 
 	cancel()
-	refused(t, <-hung, ipc.CodeStore)
-	w.serves("prod", "s3cr3t-1")
-	w.disk.hook = nil
-	w.add(replacing(request("prod", "s3cr3t-2")))
+	if c := (<-hung).Credential; c.Saved || !strings.Contains(c.Unsaved, "store disk: ") {
+		t.Errorf("%+v", c)
+	}
 	w.serves("prod", "s3cr3t-2")
+	w.holdsOnly("s3cr3t-1")
+	w.disk.hook = nil
+	w.set(noon.Add(time.Minute))
+	again := w.add(request("prod", "s3cr3t-2")) // who asks again is told when it is saved
+	if c := again.Credential; again.Outcome != ipc.OutcomeExtended || !c.Saved || c.Unsaved != "" {
+		t.Errorf("%+v", c)
+	}
+	w.serves("prod", "s3cr3t-2")
+	w.holdsOnly("s3cr3t-1", "s3cr3t-2")
+}
+
+// addFor is add for other goroutines than the test's own.
+func (w *world) addFor(ctx context.Context, r ipc.AddRequest) ipc.AddReply {
+	reply, err := w.Add(ctx, r)
+	if err != nil {
+		w.t.Error(err)
+	}
+	return reply
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"sync"
 
 	"github.com/cwagent/cwagent/agent"
 	"github.com/cwagent/cwagent/ipc"
@@ -39,20 +40,29 @@ var shortly = fates[:2]
 
 var errPower = errors.New("the power is gone")
 
-// power counts effects, one goroutine's, and brings the fate at the last one
-// that is as it should be, plus one.
+// power counts effects and brings the fate at the last one that is as it should
+// be, plus one.
 type power struct {
 	fate
-	last, n int
+	last int
+	dead func() // called when it dies; nil: nobody asks
+
+	mu sync.Mutex // an agent that runs has goroutines
+	n  int
 }
 
 func (p *power) step(store bool, effect func() error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.n++
 	since := p.n - p.last - 1 // effects since the one in question
 	switch {
 	case since < 0, store && p.store, since > 0 && p.heals && (!p.dies || since <= p.grace):
 		return effect()
 	case p.dies && since >= p.grace:
+		if p.dead != nil {
+			p.dead()
+		}
 		runtime.Goexit()
 	case since == 0 && p.happens:
 		_ = effect()

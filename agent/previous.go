@@ -7,114 +7,148 @@ import (
 	"github.com/cwagent/cwagent/ipc"
 )
 
-// A replaced token leaves the store when the one that took over from it is saved
-// and was found alive. Until then, or until its own expiry, it is kept there as a
-// previous one: a person may have replaced the only good token by one for today,
-// or by garbage that nobody was asked about.
+// A token that gives way stays until it ends by itself or a person says that it
+// is done with: a person may have replaced the only good token by one for today,
+// or by garbage that nobody was asked about, and a new token may be refused an
+// hour later. CoreWeave's tokens cannot be revoked by a program, so the list of
+// those that gave way also is what a person still has to delete in the Console.
 
-// succeeds notes in c what is to be kept of old, the credential that c is to
-// replace. What c has of old by now is judged, too.
-func (c *credential) succeeds(old *credential, now time.Time) {
-	if old != nil && old.saved && !old.missing() && old.token.key != c.token.key {
-		last := old.token
-		last.secret, last.fault = ipc.Secret{}, nil // it is not served
-		c.previous = slices.Concat([]token{last}, c.previous)
+// mostKept is how many tokens that gave way are kept in the store for each
+// credential. Of those beyond only what a person has to delete is still known.
+const mostKept = 4
+
+// promote returns c with t as its token; the one before gives way.
+func (c *credential) promote(t token, now time.Time) *credential {
+	next := c.clone()
+	// Memory was meant for the token before alone where there is a saved one.
+	t.brief = t.brief || c.memoryOnly()
+	next.take(&t)
+	if old := c.token; old.kept() && !t.is(old) {
+		old.retired, old.fault, old.unknown = now, nil, old.inStore()
+		next.previous = slices.Concat([]token{old}, next.previous)
 	}
-	c.retire(now)
+	t.retired, t.unknown, t.fault = time.Time{}, false, nil
+	next.token = t
+	next.pending, next.renewal, next.probes, next.unsaved = token{}, renewal{}, probes{}, nil
+	next.fellBack, next.held = false, false
+	next.retire(now)
+	return next
 }
 
-// retire drops those previous tokens of c that nobody can need any more, and
-// reports whether there were any. Their keys are the caller's to look after.
+// take takes t out of the standby tokens and out of those that gave way. What
+// rests in the store already need not be saved again, and must not leave it before
+// it is.
+func (c *credential) take(t *token) {
+	here := func(o token) bool {
+		if o.key != t.key && !t.is(o) {
+			return false
+		}
+		if o.saved && !t.saved && !t.brief {
+			t.key, t.saved = o.key, true
+		}
+		return true
+	}
+	if t.is(c.token) {
+		here(c.token)
+	}
+	c.standby = slices.DeleteFunc(slices.Clone(c.standby), here)
+	c.previous = slices.DeleteFunc(slices.Clone(c.previous), here)
+}
+
+// is reports whether both are known to be the same secret.
+func (t token) is(o token) bool { return !t.secret.Empty() && t.secret.Equal(o.secret) }
+
+// memoryOnly reports whether a new token of c, too, is meant to be in memory only:
+// its token is, and none rests in the store.
+func (c *credential) memoryOnly() bool { return c.token.brief && !c.trusts() }
+
+// retire drops what has ended from the standby tokens and from those that gave
+// way, and from the store
+// those that are too many, and reports whether there were any.
 func (c *credential) retire(now time.Time) bool {
-	had := len(c.previous)
-	if c.saved && !c.token.verified.IsZero() && c.token.refused == "" {
-		c.previous = nil
-	}
-	c.previous = slices.DeleteFunc(slices.Clone(c.previous), func(t token) bool { return expired(now, t) })
-	return len(c.previous) < had
-}
-
-// keys are the names in the store of all tokens of c; c may be nil.
-func (c *credential) keys() []string {
-	if c == nil {
-		return nil
-	}
-	var keys []string
-	if c.saved {
-		keys = append(keys, c.token.key)
-	}
+	changed, kept := false, 0
+	var left []token
 	for _, t := range c.previous {
-		keys = append(keys, t.key)
+		if expired(now, t) {
+			changed = true
+			continue
+		}
+		if t.saved || !t.secret.Empty() {
+			kept++
+		}
+		if kept > mostKept && (t.saved || !t.secret.Empty()) {
+			t.saved, t.secret, changed = false, ipc.Secret{}, true
+		}
+		if t.kept() || t.api {
+			left = append(left, t)
+		}
 	}
-	return keys
+	c.previous = left
+	waits := slices.DeleteFunc(slices.Clone(c.standby), func(t token) bool { return expired(now, t) })
+	changed = changed || len(waits) < len(c.standby)
+	c.standby = waits
+	return changed
 }
 
 // fallBack gives a credential whose token was in memory only, and is gone, the
 // newest of its previous tokens that is alive by its expiry, one that was found
 // alive before one that nobody was ever asked about.
 func (c *credential) fallBack(now time.Time) bool {
-	if c.saved {
+	if c.token.saved {
 		return false
 	}
-	i := slices.IndexFunc(c.previous, func(t token) bool {
-		return !expired(now, t) && !t.verified.IsZero() && t.refused == ""
-	})
+	good := func(t token) bool { return t.saved && !expired(now, t) && t.refused == "" }
+	i := slices.IndexFunc(c.previous, func(t token) bool { return good(t) && !t.verified.IsZero() })
 	if i < 0 {
-		i = slices.IndexFunc(c.previous, func(t token) bool { return !expired(now, t) })
+		i = slices.IndexFunc(c.previous, good)
 	}
 	if i < 0 {
 		return false
 	}
-	c.token, c.saved, c.ephemeral, c.fellBack = c.previous[i], true, false, true
+	lost := c.token
+	c.token, c.fellBack = c.previous[i], true
+	c.token.retired = time.Time{}
 	c.previous = slices.Delete(slices.Clone(c.previous), i, i+1)
+	if lost.api { // nobody has it any more, and it lives
+		lost.retired = now
+		c.previous = slices.Insert(c.previous, 0, lost)
+	}
 	return true
+}
+
+// misses notes that the store does not give a token that is not in use.
+func (a *Agent) misses(name, key string, err error) {
+	a.revise(name, func(next *credential) {
+		next.previous = slices.Clone(next.previous)
+		for i := range next.previous {
+			if t := &next.previous[i]; t.key == key {
+				t.fault = t.fault.again(err, a.Now())
+			}
+		}
+	})
 }
 
 const fellBackReason = "its newer token was in memory only, and the agent has been restarted since: this is the one before"
 
-// expirePrevious moves previous tokens that are past their expiry to the
-// orphans. The caller is the one who may change.
+// expirePrevious moves tokens not in use that are past their expiry, or too many,
+// to the orphans. The caller is the one who may change.
 func (a *Agent) expirePrevious() {
 	now := a.Now()
-	a.mu.RLock()
 	var changed []*credential
-	for _, c := range a.creds {
-		if len(c.previous) == 0 {
-			continue
-		}
-		next := c.clone()
-		next.revision = c.revision // requests get what they got
+	for _, c := range a.all() {
+		next := c.same()
 		if next.retire(now) {
 			changed = append(changed, next)
 		}
 	}
-	a.mu.RUnlock()
+	if len(changed) == 0 {
+		return
+	}
 	for _, next := range changed {
-		old, err := a.lookup(next.name)
-		if err != nil {
-			continue
-		}
-		b := a.page(next, "")
-		b.release(old, next)
-		if err := a.write(b); err != nil {
-			a.Log.Warn("state not written", "error", err)
-			return
-		}
 		a.put(next)
 	}
-}
-
-// release makes orphans of the keys of old that next does not have, and adopts
-// those that it has; either may be nil.
-func (b *Book) release(old, next *credential) {
-	keep := next.keys()
-	for _, key := range old.keys() {
-		if !slices.Contains(keep, key) {
-			b.orphan(key)
-		}
-	}
-	for _, key := range keep {
-		b.adopt(key)
+	if err := a.write(a.page()); err != nil {
+		a.Log.Warn("state not written", "error", err)
 	}
 }
 
@@ -127,4 +161,24 @@ func (c *credential) owner() ipc.Identity {
 		}
 	}
 	return ipc.Identity{}
+}
+
+// retiring is t as people see it.
+func (c *credential) retiring(t token) ipc.Retiring {
+	return ipc.Retiring{
+		Credential: c.name, ID: t.id, Label: t.label(), Since: t.retired, Expiry: t.expiry, Expires: known(t.expires),
+		Kept: t.kept(), Delete: t.api,
+	}
+}
+
+// listed are the tokens of c that gave way, as people see them.
+func (c *credential) listed(now time.Time) []ipc.Retiring {
+	var out []ipc.Retiring
+	for _, t := range c.previous {
+		current := t.id != "" && t.id == c.token.id // it could not be compared yet
+		if !expired(now, t) && !current && (t.kept() || t.api) {
+			out = append(out, c.retiring(t))
+		}
+	}
+	return out
 }

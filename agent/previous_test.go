@@ -23,6 +23,11 @@ func ephemeral(r ipc.AddRequest) ipc.AddRequest {
 	return r
 }
 
+func waiting(r ipc.AddRequest) ipc.AddRequest {
+	r.Standby = true
+	return r
+}
+
 // again restarts the agent and lets it read what is there.
 func again(t *testing.T, w *world) *world {
 	t.Helper()
@@ -61,7 +66,7 @@ func TestEphemeralReplacement(t *testing.T) {
 		if !c.Saved || c.Reason != "" {
 			t.Errorf("%+v", c)
 		}
-		w.holdsOnly("s3cr3t-3")
+		w.holdsOnly("s3cr3t-1", "s3cr3t-3")
 		again(t, w).serves("prod", "s3cr3t-3")
 	})
 }
@@ -77,19 +82,23 @@ func TestEphemeralReplacementSaved(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 		w.serves("prod", last.Secret.Reveal())
-		w.holdsOnly(last.Secret.Reveal())
+		w.holdsOnly("s3cr3t-1", last.Secret.Reveal())
 	}
 }
 
-// A token that nobody was asked about does not make the good one disappear; one
-// that was found alive does, be it the same or another.
+// A token that nobody was asked about does not make the good one disappear, and
+// gives way to it when it is refused; no verdict takes either away, but a person
+// does.
 func TestUnverifiedReplacement(t *testing.T) {
 	t.Parallel()
-	for name, prove := range map[string]func(*world){
-		"verify":  func(w *world) { w.verify("prod") },
-		"add":     func(w *world) { w.add(request("prod", "s3cr3t-2")) },
-		"replace": func(w *world) { w.add(replacing(request("prod", "s3cr3t-3"))) },
-		"forget":  func(w *world) { _ = w.Forget(w.t.Context(), ipc.ForgetRequest{Name: "prod"}) },
+	for name, then := range map[string]struct {
+		do    func(*world)
+		holds []string
+	}{
+		"verify":  {func(w *world) { w.verify("prod") }, []string{"s3cr3t-1", "s3cr3t-2"}},
+		"replace": {func(w *world) { w.add(replacing(request("prod", "s3cr3t-3"))) }, []string{"s3cr3t-1", "s3cr3t-2", "s3cr3t-3"}},
+		"forget":  {func(w *world) { _ = w.Forget(w.t.Context(), ipc.ForgetRequest{Name: "prod"}) }, nil},
+		"done":    {func(w *world) { w.done(w.gave("prod").Label) }, []string{"s3cr3t-1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -103,18 +112,19 @@ func TestUnverifiedReplacement(t *testing.T) {
 				w = again(t, w)
 				w.serves("prod", "s3cr3t-2")
 				w.holdsOnly("s3cr3t-1", "s3cr3t-2")
-				w.oracle.says(agent.Verdict{Life: agent.Rejected, Why: "401"})
-				w.verify("prod")
-				w.holdsOnly("s3cr3t-1", "s3cr3t-2")
 				w.oracle.says(alive(other)) // that nobody knows the garbage's owner opens nothing
 				_, err := w.Add(t.Context(), replacing(request("prod", "s3cr3t-3")))
 				refused(t, err, ipc.CodeIdentity)
 
 				w.oracle.says(alive(me))
-				prove(w)
-				if got := w.disk.holds(); slices.Contains(got, "s3cr3t-1") || len(got) > 1 {
-					t.Errorf("the store holds %q", got)
+				w.oracle.knows("s3cr3t-2", agent.Verdict{Life: agent.Rejected, Why: "401"})
+				if r := w.verify("prod"); r.Life != "rejected" || r.Credential.State != ipc.StateValid || r.Credential.Identity != me {
+					t.Errorf("%+v", r)
 				}
+				w.serves("prod", "s3cr3t-1")
+				w.holdsOnly("s3cr3t-1", "s3cr3t-2")
+				then.do(w)
+				w.holdsOnly(then.holds...)
 			})
 		})
 	}
@@ -200,5 +210,23 @@ func TestVerifyOwner(t *testing.T) {
 		if v.Identity != other { // the same token is the same owner's
 			w.add(request("prod", "s3cr3t-1"))
 		}
+	}
+}
+
+// gave is what gave way last in a credential.
+func (w *world) gave(name string) ipc.Retiring {
+	w.t.Helper()
+	c := w.status(name)
+	if len(c.Retiring) == 0 {
+		w.t.Fatalf("nothing gave way: %+v", c)
+	}
+	return c.Retiring[0]
+}
+
+// done takes a token from the list of those that gave way.
+func (w *world) done(which string) {
+	w.t.Helper()
+	if _, err := w.Retired(w.t.Context(), ipc.RetiredRequest{Done: which}); err != nil {
+		w.t.Fatal(err)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/cwagent/cwagent/agent"
 	"github.com/cwagent/cwagent/ipc"
@@ -81,7 +83,9 @@ func TestStoreDecidedOnce(t *testing.T) {
 func TestLedgerFull(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.add(request("prod", "s3cr3t-1"))
+	w.add(request("prod", "s3cr3t-0"))
+	w.add(replacing(request("prod", "s3cr3t-1")))
+	old := w.gave("prod").Label
 	full := errors.New("write state: no space left on device")
 	brief := request("brief", "s3cr3t-b")
 	brief.Ephemeral = true
@@ -90,10 +94,14 @@ func TestLedgerFull(t *testing.T) {
 	wider.Servers = servers
 	changes := map[string]func(*world) error{
 		"create":    adding(request("new", "s3cr3t-2")),
-		"replace":   adding(replacing(request("prod", "s3cr3t-2"))),
+		"standby":   adding(waiting(request("prod", "s3cr3t-2"))),
 		"extend":    adding(wider),
 		"in memory": adding(brief),
 		"forget":    func(w *world) error { return w.Forget(t.Context(), ipc.ForgetRequest{Name: "prod"}) },
+		"done": func(w *world) error {
+			_, err := w.Retired(t.Context(), ipc.RetiredRequest{Done: old})
+			return err
+		},
 		"bind": func(w *world) error {
 			_, err := w.Servers(t.Context(), ipc.ServersRequest{Name: "prod", Add: servers})
 			return err
@@ -107,15 +115,63 @@ func TestLedgerFull(t *testing.T) {
 			}
 		})
 	}
-	if s, _ := w.Status(t.Context(), ipc.StatusRequest{}); len(s.Credentials) != 1 || len(s.Credentials[0].Servers) != 1 {
+	s, _ := w.Status(t.Context(), ipc.StatusRequest{})
+	if c := s.Credentials[0]; len(s.Credentials) != 1 || len(c.Servers) != 1 || len(c.Standby) != 0 || len(c.Retiring) != 1 || !c.Saved || c.Unsaved != "" {
 		t.Errorf("%+v", s.Credentials)
 	}
 	w.serves("prod", "s3cr3t-1")
 	w.ledger.full(nil)
 	w.add(replacing(request("prod", "s3cr3t-2")))
 	w.serves("prod", "s3cr3t-2")
-	if b := w.ledger.book(t); len(b.Orphans) != 0 || len(w.disk.holds()) != 1 {
-		t.Errorf("orphans %q, the store holds %q", b.Orphans, w.disk.holds())
+	if b := w.ledger.book(t); len(b.Orphans) != 0 {
+		t.Errorf("orphans %q", b.Orphans)
+	}
+	w.holdsOnly("s3cr3t-0", "s3cr3t-1", "s3cr3t-2")
+}
+
+// Whatever takes over while the disk is full, serves and is said not to be saved;
+// the store is not touched, a restart goes back to the one before, and room on the
+// disk is enough.
+func TestLedgerFullTakeover(t *testing.T) {
+	t.Parallel()
+	rotate := func(r ipc.RotateRequest) func(*world) error {
+		return func(w *world) error { _, err := w.Rotate(w.t.Context(), r); return err }
+	}
+	for name, tt := range map[string]struct {
+		do   func(*world) error
+		want string
+	}{
+		"replace":  {adding(replacing(request("prod", "s3cr3t-4"))), "s3cr3t-4"},
+		"standby":  {rotate(ipc.RotateRequest{Name: "prod"}), "s3cr3t-3"},
+		"rollback": {rotate(ipc.RotateRequest{Name: "prod", Rollback: true}), "s3cr3t-1"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.add(request("prod", "s3cr3t-1"))
+			w.add(replacing(request("prod", "s3cr3t-2")))
+			w.add(waiting(request("prod", "s3cr3t-3")))
+			w.ledger.full(errors.New("write state: no space left on device"))
+			w.untouched(func() {
+				if err := tt.do(w); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+			})
+			w.serves("prod", tt.want)
+			if c := w.status("prod"); c.State != ipc.StateValid || !strings.HasSuffix(c.Unsaved, ": write state: no space left on device") {
+				t.Errorf("%s: %+v", name, c)
+			}
+			again(t, w).serves("prod", "s3cr3t-2")
+
+			w.ledger.full(nil)
+			w.set(noon.Add(time.Minute))
+			stop := w.run()
+			synctest.Wait()
+			stop()
+			if c := w.status("prod"); !c.Saved || c.Unsaved != "" {
+				t.Errorf("%s: %+v", name, c)
+			}
+			again(t, w).serves("prod", tt.want)
+		})
 	}
 }
 

@@ -13,6 +13,9 @@ import (
 func (a *Agent) Status(_ context.Context, r ipc.StatusRequest) (ipc.Status, error) {
 	now := a.Now()
 	s := ipc.Status{Agent: a.info(), Store: a.storeInfo(), Credentials: []ipc.Credential{}}
+	a.mu.RLock()
+	s.Config = a.rules.Trouble
+	a.mu.RUnlock()
 	if r.Name != "" {
 		c, err := a.lookup(r.Name)
 		if err != nil {
@@ -21,12 +24,7 @@ func (a *Agent) Status(_ context.Context, r ipc.StatusRequest) (ipc.Status, erro
 		s.Credentials = append(s.Credentials, a.describe(c, now))
 		return s, nil
 	}
-	a.mu.RLock()
-	creds := make([]*credential, 0, len(a.creds))
-	for _, c := range a.creds {
-		creds = append(creds, c)
-	}
-	a.mu.RUnlock()
+	creds := a.all()
 	slices.SortFunc(creds, func(x, y *credential) int { return strings.Compare(x.name, y.name) })
 	for _, c := range creds {
 		s.Credentials = append(s.Credentials, a.describe(c, now))
@@ -45,21 +43,49 @@ func (a *Agent) storeInfo() ipc.StoreInfo {
 
 // describe says how a credential is, without its secret.
 func (a *Agent) describe(c *credential, now time.Time) ipc.Credential {
-	state, reason := a.judge(c, now)
-	if reason == "" && c.fellBack {
-		reason = fellBackReason
-	}
-	servers := c.servers
+	d := a.decide(c, now)
+	servers := c.bindings()
 	if servers == nil {
 		servers = []ipc.Server{}
 	}
 	return ipc.Credential{
-		Name: c.name, Revision: c.revision, ID: c.token.id, State: state, Reason: reason,
+		Name: c.name, Revision: c.revision, ID: c.token.id, Label: c.token.label(), State: d.state, Reason: a.reason(c, d),
 		Expiry: c.token.expiry, Expires: known(c.token.expires), Created: known(c.token.created),
-		Added: c.token.added, Saved: c.saved && !c.missing(), Servers: servers,
+		Added: c.token.added, Saved: c.token.saved && !c.token.missing(), Servers: servers,
 		Identity: c.token.identity, Verified: known(c.token.verified),
 		NoClusterInfo: c.noClusterInfo, Refusal: c.refusal.Load(),
+		Source: c.source(now), Renewal: a.renewal(c, now), Unsaved: c.unsavedWords(),
+		Standby: c.waiting(now), Retiring: c.listed(now),
 	}
+}
+
+// renewal says how the source of c does; nil where a person is the source.
+func (a *Agent) renewal(c *credential, now time.Time) *ipc.Renewal {
+	if c.setting.Source == nil && c.renewal.fails == 0 {
+		return nil
+	}
+	r := &ipc.Renewal{}
+	next := c.renewal.retry(now, c.token.key)
+	if c.setting.Source != nil {
+		next = later(c.renewAt(a.policy(c.name)), next)
+	}
+	r.Next = known(next)
+	if c.renewal.fails > 0 {
+		r.Since, r.Class, r.Error = known(c.renewal.since), string(c.renewal.class), c.renewal.why
+	}
+	return r
+}
+
+// waiting are the standby tokens of c, as people see them.
+func (c *credential) waiting(now time.Time) []ipc.Standby {
+	var out []ipc.Standby
+	for _, t := range c.standby {
+		if expired(now, t) {
+			continue
+		}
+		out = append(out, ipc.Standby{ID: t.id, Label: t.label(), Expiry: t.expiry, Expires: known(t.expires), Saved: t.saved, Refused: t.refused})
+	}
+	return out
 }
 
 // known is nil for the zero time: what is not known is left out of the JSON.

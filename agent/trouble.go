@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"time"
-
-	"github.com/cwagent/cwagent/ipc"
 )
 
 // freshTrouble is how long what is known about a store that gives nothing is
@@ -40,9 +38,19 @@ func (t *trouble) fresh(now time.Time) bool {
 // wait is how long after the last attempt the next one is due.
 func (t *trouble) wait() time.Duration { return backoff[min(t.tries, len(backoff))-1] }
 
-func (t *trouble) String() string {
-	return "since " + t.since.Local().Format(time.TimeOnly) + ": " + t.err.Error()
+// next is when the next attempt is due: at once where the last one was made in
+// the future of a clock that was set back.
+func (t *trouble) next(now time.Time) time.Time {
+	if t.last.After(now) {
+		return now
+	}
+	return t.last.Add(t.wait())
 }
+
+func (t *trouble) String() string { return t.clock() + ": " + t.err.Error() }
+
+// clock says since when, by the time of day.
+func (t *trouble) clock() string { return "since " + t.since.Local().Format(time.TimeOnly) }
 
 // outage reports whether err is about the store and not about one token.
 func outage(err error) bool {
@@ -57,6 +65,7 @@ func (a *Agent) noteOutage(err error) *trouble {
 	}
 	t := was.again(err, a.Now())
 	a.trouble.Store(t)
+	a.look()
 	return t
 }
 
@@ -72,24 +81,24 @@ func (a *Agent) logFault(name string, was, is *trouble) {
 	}
 }
 
-// unusable says why a credential without a token has none.
-func (a *Agent) unusable(c *credential) (ipc.State, string) {
+// lacking says why a credential without a token has none.
+func (a *Agent) lacking(c *credential) (gap, string) {
 	kind := a.Store.Info().Kind
 	switch t := a.trouble.Load(); {
-	case c.missing():
-		return ipc.StateEmpty, "its token is no longer in the " + kind
-	case !c.inStore() && c.ephemeral:
-		return ipc.StateEmpty, "its token was in memory only, and the agent has been restarted since"
-	case !c.inStore():
-		return ipc.StateEmpty, "there is no token"
+	case c.token.missing():
+		return gapEmpty, "its token is no longer in the " + kind
+	case !c.token.inStore() && c.token.brief && !c.token.added.IsZero():
+		return gapEmpty, "its token was in memory only, and the agent has been restarted since"
+	case !c.token.inStore():
+		return gapEmpty, "there is no token"
 	case t != nil && errors.Is(t.err, ErrLocked):
-		return ipc.StateLocked, "the " + kind + " is locked"
+		return gapLocked, "the " + kind + " is locked"
 	case t != nil:
-		return ipc.StateLocked, "the " + kind + " gives nothing " + t.String()
+		return gapLocked, "the " + kind + " gives nothing " + t.String()
 	case c.token.fault != nil:
-		return ipc.StateLocked, "the " + kind + " does not give its token " + c.token.fault.String()
+		return gapLocked, "the " + kind + " does not give its token " + c.token.fault.String()
 	}
-	return ipc.StateLocked, "its token is being read from the " + kind
+	return gapReading, "its token is being read from the " + kind
 }
 
 // remedy says what helps where the store does not give the token of c.
@@ -100,7 +109,7 @@ func (a *Agent) remedy(c *credential) string {
 	case t != nil:
 		return "it is asked again and again; cwagent status shows the store"
 	case c.token.fault != nil:
-		return "it is asked again and again; another token: cwagent add " + c.name + " --replace"
+		return "it is asked again and again; another token: cwagent rotate " + c.name
 	}
 	return "try again; cwagent status shows the store"
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/cwagent/cwagent/ipc"
@@ -20,7 +21,7 @@ func (a *Agent) vouch(ctx context.Context, r ipc.AddRequest, t *token, servers [
 	if r.NoVerify {
 		return "", nil
 	}
-	v := a.ask(ctx, r, VerifyRequest{Token: t.secret, Servers: witnesses(t.secret, servers, old), CAs: a.authorities(r.CAs)})
+	v := a.ask(ctx, r, VerifyRequest{Token: t.secret, Servers: witnesses(t.secret, servers, old), CAs: a.authorities(old, r.CAs)})
 	what := "token for " + quote(r.Name) + ": "
 	switch {
 	case v.Life == Rejected:
@@ -47,7 +48,7 @@ func (a *Agent) vouch(ctx context.Context, r ipc.AddRequest, t *token, servers [
 func witnesses(token ipc.Secret, servers []ipc.Server, old *credential) []ipc.Server {
 	var bound []ipc.Server
 	if old != nil {
-		bound = old.servers
+		bound = old.bindings()
 	}
 	if IsAPIToken(token) {
 		return bound
@@ -91,13 +92,17 @@ func poorer(i, known ipc.Identity) bool {
 	return known.OrgUID != "" && i.OrgUID == "" || known.UID != "" && i.UID == ""
 }
 
-// authorities returns the certificate authorities known so far and those given.
-func (a *Agent) authorities(given [][]byte) map[string][]byte {
+// authorities returns the certificate authorities known so far, those that the
+// config names for c, which may be nil, and those given.
+func (a *Agent) authorities(c *credential, given [][]byte) map[string][]byte {
 	a.mu.RLock()
 	all := maps.Clone(a.cas)
 	a.mu.RUnlock()
 	if all == nil {
 		all = map[string][]byte{}
+	}
+	if c != nil {
+		given = slices.Concat(given, c.setting.CAs)
 	}
 	for _, raw := range given {
 		if certs := Certificates(raw); len(certs) > 0 {
@@ -107,62 +112,98 @@ func (a *Agent) authorities(given [][]byte) map[string][]byte {
 	return all
 }
 
-// Verify implements ipc.Agent.
+// learn keeps the certificate authorities given. The caller is the one who may
+// change.
+func (a *Agent) learn(given [][]byte) {
+	if len(given) == 0 {
+		return
+	}
+	all := a.authorities(nil, given)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.cas = all
+}
+
+// Verify implements ipc.Agent. A token that is refused gives way, if there is
+// another one to be had.
 func (a *Agent) Verify(ctx context.Context, r ipc.VerifyRequest) (ipc.VerifyReply, error) {
 	c, err := a.lookup(r.Name)
 	if err != nil {
 		return ipc.VerifyReply{}, err
 	}
-	if c.inStore() {
+	if c.token.inStore() {
 		c = a.await(ctx, c)
 	}
 	if c.token.secret.Empty() {
 		_, err := a.usable(c, a.Now())
 		return ipc.VerifyReply{}, err
 	}
-	v := a.Verifier.Verify(ctx, VerifyRequest{Token: c.token.secret, Servers: c.servers, CAs: a.authorities(nil)})
-	reply := ipc.VerifyReply{Life: string(v.Life), Why: v.Why, Skew: v.Skew}
+	v, now, err := a.examine(ctx, c)
+	if err != nil {
+		return ipc.VerifyReply{}, err
+	}
+	if first := now.urge(a.Now()); v.Life == Rejected && first != rest {
+		// What came of it is seen in the state.
+		_ = a.demand(ctx, r.Name, order{asked: true, first: first})
+		if now, err = a.lookup(r.Name); err != nil {
+			return ipc.VerifyReply{}, err
+		}
+	}
+	return ipc.VerifyReply{Life: string(v.Life), Why: v.Why, Skew: v.Skew, Credential: a.describe(now, a.Now())}, nil
+}
+
+// examine asks about the token of c and notes what follows from the answer. It
+// returns the credential as it is then.
+func (a *Agent) examine(ctx context.Context, c *credential) (Verdict, *credential, error) {
+	v := a.Verifier.Verify(ctx, VerifyRequest{Token: c.token.secret, Servers: c.bindings(), CAs: a.authorities(c, nil)})
 	if v.Life == Unknown {
-		reply.Credential = a.describe(c, a.Now())
-		return reply, nil
+		return v, c, nil
 	}
 	done, err := a.changing(ctx)
 	if err != nil {
-		return ipc.VerifyReply{}, err
+		return v, c, err
 	}
 	defer done()
-	now, err := a.lookup(r.Name)
+	now, err := a.lookup(c.name)
 	if err != nil {
-		return ipc.VerifyReply{}, err
+		return v, c, err
 	}
 	if !now.token.secret.Equal(c.token.secret) {
-		reply := ipc.VerifyReply{Life: string(Unknown), Why: "its token was replaced while the old one was asked about"}
-		reply.Credential = a.describe(now, a.Now())
-		return reply, nil
+		return Verdict{Life: Unknown, Why: "its token was replaced while the old one was asked about", Skew: v.Skew}, now, nil
 	}
 	next := now.clone()
 	if (v.Life == Rejected) == (now.token.refused != "") {
-		next.revision = now.revision // requests get what they got
+		next = now.same() // requests get what they got
 	}
 	switch {
 	case v.Life == Rejected:
-		next.token.refused = v.Why
+		next.token.refused = cmp.Or(v.Why, "it does not say why")
+		if now.token.refused == "" {
+			next.probes = probes{last: a.Now()}
+		}
 	case !same(now.owner(), v.Identity):
 		// Who is right is a person's to say. The token is alive in any case.
 		next.token.refused = ""
-		reply.Why = "it belongs to " + owner(v.Identity) + " by this answer, to " + owner(now.owner()) + " as known so far"
-		a.Log.Warn("verified as another owner's", "credential", r.Name, "now", owner(v.Identity), "known", owner(now.owner()))
+		v.Why = "it belongs to " + owner(v.Identity) + " by this answer, to " + owner(now.owner()) + " as known so far"
+		a.Log.Warn("verified as another owner's", "credential", c.name, "now", owner(v.Identity), "known", owner(now.owner()))
 	default:
-		next.token.identity, next.token.verified, next.token.refused = fuller(now.token.identity, v.Identity), v.At, ""
+		next.token.identity, next.token.verified, next.token.refused = fuller(now.token.identity, v.Identity), cmp.Or(v.At, a.Now()), ""
 	}
-	if err := a.write(a.page(next, "")); err != nil {
-		a.Log.Warn("verdict not written", "credential", r.Name, "error", err)
+	if err := a.write(a.page(next)); err != nil {
+		a.Log.Warn("verdict not written", "credential", c.name, "error", err)
 	}
 	a.put(next)
 	a.discard(ctx) // previous tokens may be needed no more
-	a.Log.Info("verified", "credential", r.Name, "life", v.Life)
-	reply.Credential = a.describe(next, a.Now())
-	return reply, nil
+	a.Log.Info("verified", "credential", c.name, "life", v.Life)
+	return v, next, nil
+}
+
+// probe asks about a token that was refused, and about which nobody has asked for
+// a while.
+func (a *Agent) probe(ctx context.Context, c *credential) error {
+	a.revise(c.name, func(next *credential) { next.probes = probes{next.probes.n + 1, a.Now()} })
+	_, _, err := a.examine(ctx, c)
+	return err
 }
 
 // same reports whether two identities can be one. What is not known contradicts

@@ -171,7 +171,7 @@ func TestVerify(t *testing.T) {
 	isRefused := func() {
 		t.Helper()
 		_, _, stderr := w.fetch("prod", home)
-		for _, want := range []string{"the server refuses its token: whoami says 401", "cwagent add prod --replace", "cwagent verify prod"} {
+		for _, want := range []string{"the server refuses its token: whoami says 401", "cwagent rotate prod", "cwagent verify prod"} {
 			if !strings.Contains(stderr, want) {
 				t.Errorf("%q is not in %s", want, stderr)
 			}
@@ -185,6 +185,7 @@ func TestVerify(t *testing.T) {
 	isRefused()
 
 	w = w.restart()
+	w.oracle.says(unknown)
 	stop := w.run()
 	defer stop()
 	isRefused()

@@ -19,8 +19,10 @@ import (
 	"github.com/cwagent/cwagent/ipc"
 )
 
-// version of the file's form. 1: the first.
-const version = 1
+// version of the file's form. 1: the first. 2: standby tokens; tokens that gave
+// way without a key; Held, label, apiAccessToken and retired: who does not know
+// them would drop them at the next change, and a standby token from the store.
+const version = 2
 
 // File is a ledger in a folder, which is made with mode 0700 when first written.
 type File struct{ Dir string }

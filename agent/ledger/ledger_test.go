@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -25,6 +26,9 @@ func TestRoundTrip(t *testing.T) {
 			Name: "prod", Servers: []ipc.Server{{URL: "https://a.example.com:443", CASHA256: "ab"}},
 			Token: agent.Token{Key: "k", ID: "cwtoken-1", Added: at, Expiry: ipc.ExpiryKnown, Expires: &at, Verified: &at,
 				Identity: ipc.Identity{OrgUID: "o", UID: "u"}},
+			Standby:  []agent.Token{{Key: "s", Added: at, Expiry: ipc.ExpiryNever}},
+			Previous: []agent.Token{{Label: "#1", API: true, Added: at, Expiry: ipc.ExpiryUnknown, Retired: &at}},
+			Held:     true,
 		}},
 		Orphans: []string{"old"},
 		CAs:     map[string][]byte{"ab": []byte("pem")},
@@ -64,6 +68,54 @@ func TestVersions(t *testing.T) {
 	} {
 		if _, err := load(t, sample); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", sample, err, want)
+		}
+	}
+}
+
+// The sample of the form that is written now has every field and comes back as it
+// was. Who adds one has to say what an older agent would make of it.
+func TestEveryField(t *testing.T) {
+	t.Parallel()
+	sample := fmt.Sprintf("testdata/v%d.json", version)
+	want, err := os.ReadFile(sample)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := load(t, sample)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := map[string]bool{}
+	fields(reflect.ValueOf(b), set)
+	for name, ok := range set {
+		if !ok {
+			t.Errorf("%s has no %s", sample, name)
+		}
+	}
+	f := File{t.TempDir()}
+	if err := f.Save(b); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := os.ReadFile(f.path()); string(got) != string(want) {
+		t.Errorf("%s came back as\n%s", sample, got)
+	}
+}
+
+// fields notes which fields of v, and of what is in it, are set anywhere.
+func fields(v reflect.Value, set map[string]bool) {
+	switch v.Kind() {
+	case reflect.Slice:
+		for i := range v.Len() {
+			fields(v.Index(i), set)
+		}
+	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[time.Time]() {
+			return
+		}
+		for i := range v.NumField() {
+			name := v.Type().String() + "." + v.Type().Field(i).Name
+			set[name] = set[name] || !v.Field(i).IsZero()
+			fields(v.Field(i), set)
 		}
 	}
 }

@@ -1,0 +1,201 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/cwagent/cwagent/ipc"
+)
+
+// A token takes over in memory first and is then saved: whoever asks gets the
+// new one at once, whatever the store does, and a crash in between leaves the old
+// one in the store, which works. What could not be saved is tried again.
+
+// takeOver makes t, which has been vouched for, the token of c, which is the
+// current credential of its name. The caller is the one who may change.
+func (a *Agent) takeOver(ctx context.Context, c *credential, t token, from string) *credential {
+	next := c.promote(t, a.Now())
+	next.held = from == rolledBack
+	next.settle()
+	a.put(next)
+	a.Log.Info("token promoted", "credential", next.name, "id", t.id, "from", from)
+	return a.keep(ctx, next, next.trusts())
+}
+
+// keep saves what of c is not saved and should be, and remembers why it could
+// not. It returns the credential as it is then. The caller is the one who may
+// change.
+func (a *Agent) keep(ctx context.Context, c *credential, plaintextToo bool) *credential {
+	next, err := (*credential)(nil), a.fits(ctx, c, plaintextToo)
+	if err == nil {
+		next, err = a.persist(ctx, c)
+	}
+	if err == nil {
+		a.discard(ctx)
+		return next
+	}
+	return a.revise(c.name, func(next *credential) {
+		next.unsaved = next.unsaved.again(err, a.Now())
+		if next.unsaved.tries == 1 {
+			a.Log.Warn("not saved", "credential", next.name, "error", err)
+		}
+	})
+}
+
+// trusts reports whether a token of c rests in the store already: what is good
+// enough for one is for the next.
+func (c *credential) trusts() bool {
+	trusted := slices.ContainsFunc(c.previous, func(t token) bool { return t.saved })
+	c.tokens(func(t *token) bool { trusted = trusted || t.saved; return !trusted })
+	return trusted
+}
+
+// persist saves the tokens of c that are not in the store, reads them back, and
+// writes the book; each step is written down before it is taken: a crash between
+// any two leaves a credential that works, and what is left over is swept at the
+// next start. Where it fails, nothing has changed but what is in the store.
+func (a *Agent) persist(ctx context.Context, c *credential) (*credential, error) {
+	next := c.same()
+	next.unsaved = nil
+	next.standby = append([]token(nil), next.standby...)
+	fresh := next.unstored()
+	if len(fresh) > 0 {
+		intent := a.page()
+		for _, t := range fresh {
+			intent.orphan(t.key)
+		}
+		if err := a.write(intent); err != nil {
+			return nil, err
+		}
+		for _, t := range fresh {
+			if err := save(ctx, a.Store, t.key, t.secret); err != nil {
+				return nil, err
+			}
+			t.saved = true
+		}
+		next.previous = a.others(ctx, next)
+	}
+	b := a.page(next)
+	if len(fresh) > 0 {
+		b.Store = a.Store.Info().Kind
+	}
+	if err := a.write(b); err != nil {
+		return nil, err
+	}
+	a.put(next)
+	return next, nil
+}
+
+// unstored are the tokens of c that are to be saved.
+func (c *credential) unstored() []*token {
+	var fresh []*token
+	c.tokens(func(t *token) bool {
+		if !t.saved && !t.secret.Empty() && !t.brief {
+			fresh = append(fresh, t)
+		}
+		return true
+	})
+	return fresh
+}
+
+// others are those tokens that c had before its current one, which is saved by
+// now, without any that turns out to be the current one: a store that did not give
+// it when it gave way does so now.
+func (a *Agent) others(ctx context.Context, c *credential) []token {
+	return slices.DeleteFunc(slices.Clone(c.previous), func(t token) bool {
+		switch {
+		case !c.token.saved || !t.inStore():
+			return false
+		case t.id != "" && c.token.id != "":
+			return t.id == c.token.id
+		case !t.unknown:
+			return false
+		}
+		get, cancel := context.WithTimeout(ctx, storeCall)
+		defer cancel()
+		secret, err := a.Store.Get(get, t.key)
+		return err == nil && secret.Equal(c.token.secret)
+	})
+}
+
+// fits reports whether the store is one that a new token of c may rest in.
+func (a *Agent) fits(ctx context.Context, c *credential, plaintextToo bool) error {
+	brief := true
+	c.tokens(func(t *token) bool { brief = brief && t.brief; return brief })
+	if brief {
+		return nil
+	}
+	info := a.Store.Info()
+	if !a.Store.Durable() {
+		return &ipc.Error{
+			Code: ipc.CodeStore,
+			What: "store " + info.Kind + ": it forgets its tokens when the agent ends",
+			Hint: "--ephemeral accepts that; without it nothing is changed",
+		}
+	}
+	if a.book.Store != "" && a.book.Store != info.Kind {
+		return &ipc.Error{
+			Code: ipc.CodeStore,
+			What: "store " + info.Kind + ": the tokens so far rest in the " + a.book.Store,
+			Hint: "the choice is made once: set store: " + a.book.Store + " in the config",
+		}
+	}
+	if !plaintextToo && len(c.unstored()) > 0 && plaintext(ctx, a.Store) {
+		return errPlaintext(info.Kind)
+	}
+	return nil
+}
+
+func errPlaintext(kind string) error {
+	return &ipc.Error{
+		Code: ipc.CodeStore,
+		What: "store " + kind + ": it has no password, so its tokens would lie on disk in clear",
+		Hint: "give the keyring a password, or accept it with --allow-plaintext-keyring; nothing was changed",
+	}
+}
+
+// saveDue saves what could not be saved so far and is due for another try, and
+// sweeps the store. It stops at the first sign that the store gives nothing.
+func (a *Agent) saveDue(ctx context.Context) {
+	for _, c := range a.all() {
+		if c.unsaved == nil || a.Now().Before(c.unsaved.next(a.Now())) {
+			continue
+		}
+		done, err := a.changing(ctx)
+		if err != nil {
+			return
+		}
+		now, err := a.lookup(c.name)
+		if err == nil && now.unsaved != nil {
+			if now = a.keep(ctx, now, now.trusts()); now.unsaved == nil {
+				a.Log.Info("saved at last", "credential", c.name)
+			} else if outage(now.unsaved.err) {
+				a.postpone(now.unsaved)
+			}
+		}
+		done()
+	}
+}
+
+// postpone gives everything that is not saved the trouble that one of it just
+// had: the store would say the same.
+func (a *Agent) postpone(t *trouble) {
+	for _, c := range a.all() {
+		if c.unsaved != nil && c.unsaved != t {
+			a.revise(c.name, func(next *credential) { next.unsaved = next.unsaved.again(t.err, t.last) })
+		}
+	}
+}
+
+// unsavedWords say why what should be saved is not.
+func (c *credential) unsavedWords() string {
+	if c.unsaved == nil {
+		return ""
+	}
+	var e *ipc.Error
+	if errors.As(c.unsaved.err, &e) {
+		return c.unsaved.clock() + ": " + e.What
+	}
+	return c.unsaved.String()
+}
