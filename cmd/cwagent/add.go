@@ -26,9 +26,12 @@ the command line, where other programs could read it.
 
 The same token for a NAME that has it adds servers, or corrects its expiry.
 With --replace the token takes the place of the one that NAME has: the very next
-kubectl uses it. The servers that NAME is bound to stay.`,
+kubectl uses it. The servers that NAME is bound to stay. With --standby it waits
+until the one that NAME has is near its end, or refused, and then takes over by
+itself; those that end first come first.`,
 		Example: `  cwagent add prod --expires 30d --server https://cw7f2e-ac58c12a.k8s.us-east-04a.coreweave.com
-  op read op://team/cks/token | cwagent add prod --replace --expires 8h`,
+  op read op://team/cks/token | cwagent add prod --replace --expires 8h
+  cwagent add prod --standby --expires 90d --id cwtoken-3f9a1c7e`,
 		Args:              oneName,
 		ValidArgsFunction: c.completeNames,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
@@ -62,6 +65,8 @@ kubectl uses it. The servers that NAME is bound to stay.`,
 	f.BoolVar(&r.NoClusterInfo, "no-cluster-info", false, "also answer callers that do not say for which server")
 	f.BoolVar(&r.Ephemeral, "ephemeral", false, "keep the token in the agent's memory only")
 	f.BoolVar(&r.Replace, "replace", false, "replace the token that NAME has")
+	f.BoolVar(&r.Standby, "standby", false, "keep the token for later: it takes over when the one that NAME has ends")
+	f.StringVar(&r.ID, "id", "", "public id of the token, cwtoken-...: it is how you will find it in the Console")
 	f.BoolVar(&r.NoVerify, "no-verify", false, "take the token without asking whether it is alive")
 	f.BoolVar(&r.AllowIdentityChange, "allow-identity-change", false, "with --replace: the new token may belong to somebody else")
 	f.BoolVar(&r.AllowPlaintext, "allow-plaintext-keyring", false, "accept a keyring without a password: the token lies on disk in clear")
@@ -96,17 +101,28 @@ func (c *cli) readToken(ctx context.Context) (ipc.Secret, error) {
 // printAdded says what became of an AddRequest.
 func (c *cli) printAdded(r ipc.AddReply) {
 	cred := r.Credential
+	if r.Outcome == ipc.OutcomeStandby {
+		c.printStandby(cred)
+		return
+	}
 	fmt.Fprintf(c.out, "%s credential %s: %s\n", r.Outcome, cred.Name, expiryWords(cred.Expiry, cred.Expires))
 	if who := identityWords(cred.Identity); who != "" {
 		fmt.Fprintf(c.out, "it belongs to %s\n", who)
 	}
+	c.printGone(r.Retired)
 	if r.SameAs != "" {
 		fmt.Fprintf(c.err, "note: credential %s holds the same token\n", r.SameAs)
 	}
 	if len(cred.Servers) == 0 && !cred.NoClusterInfo {
 		fmt.Fprintf(c.err, "note: it is bound to no server yet: cwagent servers %s --add URL\n", cred.Name)
 	}
-	if !cred.Saved {
-		fmt.Fprintln(c.err, "note: it is in the agent's memory only, and gone when the agent ends")
+	c.printUnsaved(cred)
+}
+
+// printStandby says which tokens wait by now.
+func (c *cli) printStandby(cred ipc.Credential) {
+	fmt.Fprintf(c.out, "%s has %d in standby, in this order:\n", cred.Name, len(cred.Standby))
+	for _, t := range cred.Standby {
+		fmt.Fprintf(c.out, "  %s\n", standbyWords(t))
 	}
 }

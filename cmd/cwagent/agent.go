@@ -7,16 +7,15 @@ import (
 	"os"
 	"runtime/debug"
 	"sync"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/cwagent/cwagent/agent"
 	"github.com/cwagent/cwagent/agent/config"
-	"github.com/cwagent/cwagent/agent/coreweave"
 	"github.com/cwagent/cwagent/agent/ledger"
 	"github.com/cwagent/cwagent/agent/render"
 	"github.com/cwagent/cwagent/agent/store"
+	"github.com/cwagent/cwagent/agent/wall"
 	"github.com/cwagent/cwagent/ipc"
 	"github.com/cwagent/cwagent/ipc/server"
 )
@@ -45,7 +44,11 @@ that somebody asks for, and answers from memory.`,
 			if err != nil {
 				return err
 			}
-			a, err := c.wire(log, path)
+			set, err := c.newSettings(log)
+			if err != nil {
+				return err
+			}
+			a, err := c.wire(log, path, set)
 			if err != nil {
 				return err
 			}
@@ -61,9 +64,10 @@ that somebody asks for, and answers from memory.`,
 			}
 			log.Info("serving", "socket", path, "version", version, "pid", os.Getpid())
 			ctx := cmd.Context()
-			var loading sync.WaitGroup
-			loading.Go(func() { a.Run(ctx) })
-			defer loading.Wait()
+			var running sync.WaitGroup
+			running.Go(func() { a.Run(ctx) })
+			running.Go(func() { set.follow(ctx, a) })
+			defer running.Wait()
 			s := &server.Server{Agent: a, Log: log}
 			return s.Serve(ctx, l)
 		},
@@ -71,50 +75,15 @@ that somebody asks for, and answers from memory.`,
 }
 
 // wire makes the agent of its parts.
-func (c *cli) wire(log *slog.Logger, socket string) (*agent.Agent, error) {
-	path, err := config.Path(c.getenv)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := os.Stat(path); c.getenv("CWAGENT_CONFIG") != "" && err != nil {
-		return nil, fail("unset it for the usual place, or correct it", "CWAGENT_CONFIG: %v", err)
-	}
-	cfg, err := config.Load(path)
-	if err != nil {
-		return nil, err
-	}
+func (c *cli) wire(log *slog.Logger, socket string, set *settings) (*agent.Agent, error) {
 	state, err := config.StateDir(c.getenv)
 	if err != nil {
 		return nil, err
 	}
-	if ca := cfg.CoreWeave.CAFile; ca != "" {
-		// Found out now, not when a verdict is missing; one that goes away
-		// later is read again at each question.
-		if b, err := os.ReadFile(ca); err != nil || len(agent.Certificates(b)) == 0 {
-			return nil, fail("a PEM file with the certificate of who signs the endpoint's", "config %s: coreweave.caFile %s: no certificate there", path, ca)
-		}
-	}
-	verifier, err := coreweave.New(coreweave.Config{
-		Endpoint: cfg.CoreWeave.Endpoint, CAFile: cfg.CoreWeave.CAFile, UserAgent: "cwagent/" + version, Now: c.now,
-	})
-	if err != nil {
-		return nil, err
-	}
 	return agent.New(agent.Config{
-		Store: pickStore(cfg.Store), Ledger: ledger.File{Dir: state}, Codec: render.Codec{}, Verifier: verifier,
-		Policy: policy(cfg), Now: c.now, Log: log, Version: version, Socket: socket,
+		Store: pickStore(set.first.Store), Ledger: ledger.File{Dir: state}, Codec: render.Codec{}, Verifier: &set.verify,
+		Settings: set.agent(set.first), Now: c.now, Alarm: wall.New(), Log: log, Version: version, Socket: socket,
 	}), nil
-}
-
-// policy is what the config says about when a person is needed.
-func policy(cfg config.Config) agent.Policy {
-	p := agent.Policy{WarnBefore: cfg.WarnBefore, MaxAge: map[string]time.Duration{}}
-	for _, cred := range cfg.Credentials {
-		if cred.MaxAge.Never || cred.MaxAge.Limit > 0 {
-			p.MaxAge[cred.Name] = cred.MaxAge.Limit
-		}
-	}
-	return p
 }
 
 // pickStore returns the store that the config names. "auto" is the keyring: the

@@ -114,7 +114,7 @@ func (p *planner) finish(plans []*plan) {
 			pl.File, pl.file.Info.ModTime().Local().Format(time.DateOnly))
 	}
 	fmt.Fprintf(p.err, `note: copies may exist: make a new token at %s,
-      hand it over with "cwagent add NAME --replace", and delete the old one there
+      hand it over with "cwagent rotate NAME", and delete the old one there
 `, consolePage)
 	for _, pl := range plans {
 		for _, it := range pl.Items {

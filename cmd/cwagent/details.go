@@ -21,10 +21,23 @@ func printDetails(out io.Writer, cred ipc.Credential, now time.Time) {
 	}
 	line("state", state)
 	line("expiry", expiryWords(cred.Expiry, cred.Expires)+leftWords(cred, now))
-	line("added", cred.Added.Local().Format("2006-01-02 15:04:05 MST"))
+	if !cred.Added.IsZero() {
+		line("added", cred.Added.Local().Format("2006-01-02 15:04:05 MST"))
+	}
 	line("identity", orDash(identityWords(cred.Identity)))
 	line("verified", ago(cred.Verified, now))
-	line("saved", yesNo(cred.Saved))
+	saved := yesNo(cred.Saved)
+	if cred.Unsaved != "" {
+		saved += ", tried again by itself: " + printable(cred.Unsaved)
+	}
+	line("saved", saved)
+	line("source", sourceWords(cred, now))
+	for _, t := range cred.Standby {
+		line("standby", standbyWords(t))
+	}
+	for _, t := range cred.Retiring {
+		line("retired", retiredWords(t, now))
+	}
 	for _, s := range cred.Servers {
 		line("server", serverWords(s))
 	}
@@ -33,6 +46,45 @@ func printDetails(out io.Writer, cred ipc.Credential, now time.Time) {
 	}
 	w.Flush()
 	printRefusal(out, cred, now)
+}
+
+// sourceWords say where the next token comes from, and when.
+func sourceWords(cred ipc.Credential, now time.Time) string {
+	words := cred.Source
+	r := cred.Renewal
+	if r == nil {
+		return words
+	}
+	if r.Next != nil {
+		words += ", next in " + span(r.Next.Sub(now))
+	}
+	if r.Error != "" && r.Since != nil {
+		words += fmt.Sprintf("; none since %s (%s): %s", r.Since.Local().Format("2006-01-02 15:04:05"), r.Class, printable(r.Error))
+	}
+	return words
+}
+
+func standbyWords(t ipc.Standby) string {
+	words := t.ID
+	if words == "" {
+		words = t.Label
+	}
+	words += ", " + expiryWords(t.Expiry, t.Expires)
+	if !t.Saved {
+		words += ", in memory only"
+	}
+	if t.Refused != "" {
+		words += ", refused: " + printable(t.Refused)
+	}
+	return words
+}
+
+func retiredWords(t ipc.Retiring, now time.Time) string {
+	words := tokenWords(t) + ", gave way " + ago(&t.Since, now) + ", " + livesWords(t)
+	if t.Delete {
+		words += ": delete it in the Console"
+	}
+	return words
 }
 
 func leftWords(cred ipc.Credential, now time.Time) string {
@@ -64,11 +116,12 @@ func refusedServer(r *ipc.Refusal) string {
 	return "not bound to " + serverWords(*r.Server)
 }
 
-func left(cred ipc.Credential, now time.Time) string {
+// leftOf says how long a token still lives.
+func leftOf(e ipc.Expiry, expires *time.Time, now time.Time) string {
 	switch {
-	case cred.Expiry == ipc.ExpiryKnown && cred.Expires != nil:
-		return span(cred.Expires.Sub(now))
-	case cred.Expiry == ipc.ExpiryNever:
+	case e == ipc.ExpiryKnown && expires != nil:
+		return span(expires.Sub(now))
+	case e == ipc.ExpiryNever:
 		return "never ends"
 	}
 	return "unknown"

@@ -42,6 +42,9 @@ func TestEndToEnd(t *testing.T) {
 		"keyring":    cmdKeyring,
 		"hammer":     cmdHammer,
 		"tinydisk":   cmdTinyDisk,
+		"steady":     cmdSteady,
+		"quiet":      cmdQuiet,
+		"crowd":      cmdCrowd,
 	}
 	for name, cmd := range commands {
 		cmds[name] = cmd

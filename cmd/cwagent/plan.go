@@ -154,7 +154,7 @@ func (p *planner) addUser(ctx context.Context, pl *plan, index int) (*item, erro
 	life := p.flags.life
 	if life.expires == "" && terminal(p.in) && !p.flags.yes && !p.flags.dryRun {
 		var err error
-		if life.expires, err = p.askExpiry(ctx, pl.File, u.Name, created); err != nil {
+		if life.expires, err = p.askExpiry(ctx, pl.File+", the token of user "+printable(u.Name), created); err != nil {
 			return nil, err
 		}
 	}

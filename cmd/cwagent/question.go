@@ -27,9 +27,8 @@ var lifetimes = []struct{ words, expires string }{
 
 // askExpiry asks which of the Console's lifetimes a token has; the token itself
 // does not tell. The answer is as for --expires.
-func (c *cli) askExpiry(ctx context.Context, file, user string, created time.Time) (string, error) {
-	fmt.Fprintf(c.err, "%s, user %s: how long does the token live? Made %s, it would end:\n",
-		file, printable(user), created.Local().Format("2006-01-02 15:04"))
+func (c *cli) askExpiry(ctx context.Context, which string, created time.Time) (string, error) {
+	fmt.Fprintf(c.err, "%s: how long does it live? Made %s, it would end:\n", which, created.Local().Format("2006-01-02 15:04"))
 	for i, l := range lifetimes {
 		when := "never"
 		if d, ok := config.ParseDuration(l.expires); ok {

@@ -109,13 +109,14 @@ func cmdAgent(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 
 	lines := bufio.NewReader(stderr)
-	serving := false
+	serving, said := false, ""
 	for !serving {
 		line, err := lines.ReadString('\n')
 		io.WriteString(log, line)
+		said += line
 		if err != nil {
 			c.Wait()
-			ts.Fatalf("the agent ended: %s", line)
+			ts.Fatalf("the agent ended: %s", said)
 		}
 		serving = strings.Contains(line, "msg=serving")
 	}
@@ -168,6 +169,10 @@ func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
 	a, ok := agents.Load(ts.MkAbs("."))
 	if !ok || len(args) != 1 || signals[args[0]] == nil {
 		ts.Fatalf("usage: signal %v, while an agent runs", signals)
+	}
+	if args[0] == "kill" {
+		a.(*running).end(signals["kill"]) // gone, lock and socket too, before the next one starts
+		return
 	}
 	ts.Check(a.(*running).cmd.Process.Signal(signals[args[0]]))
 }

@@ -28,8 +28,9 @@ func (c *cli) newStatus() *cobra.Command {
 		Short: "Show the credentials and how they are",
 		Long: `Show the credentials and how they are.
 
-Exit codes: 0 all is well; 1 a credential is due, or in memory only; 2 one is
-expired, refused, locked or empty; 3 the agent cannot be reached. The worst wins.`,
+Exit codes: 0 all is well; 1 a credential is due, in memory only or not saved; 2
+one is expired, refused, locked or empty; 3 the agent cannot be reached. The
+worst wins.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return fail(cmd.CommandPath()+" --help", "%s: it takes at most one argument, the name of a credential", cmd.Name())
@@ -125,13 +126,16 @@ func printTable(out io.Writer, s ipc.Status, now time.Time) {
 	if s.Store.Trouble != "" {
 		fmt.Fprintf(out, "       it gives nothing %s\n", s.Store.Trouble)
 	}
+	if s.Config != "" {
+		fmt.Fprintf(out, "config %s; what was in force before still is\n", printable(s.Config))
+	}
 	if len(s.Credentials) == 0 {
 		fmt.Fprintln(out, "no credentials yet: cwagent import FILE, or cwagent add NAME")
 		return
 	}
 	fmt.Fprintln(out)
 	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(w, "NAME\tSTATE\tLEFT\tTOKEN\tSAVED\tSERVERS")
+	fmt.Fprintln(w, "NAME\tSTATE\tLEFT\tTOKEN\tSAVED\tNEXT FROM\tSERVERS")
 	for _, cred := range s.Credentials {
 		servers := "none"
 		for i, b := range cred.Servers {
@@ -139,13 +143,52 @@ func printTable(out io.Writer, s ipc.Status, now time.Time) {
 				servers = fmt.Sprintf("%s and %d more", cred.Servers[0].URL, i)
 			}
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", cred.Name, cred.State, left(cred, now), orDash(cred.ID), yesNo(cred.Saved), servers)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", cred.Name, cred.State, leftOf(cred.Expiry, cred.Expires, now),
+			orDash(cred.ID), yesNo(cred.Saved), nextWords(cred), servers)
 	}
 	w.Flush()
 	for _, cred := range s.Credentials {
-		if cred.Reason != "" {
-			fmt.Fprintf(out, "\n%s: %s\n", cred.Name, cred.Reason)
-		}
+		printTrouble(out, cred)
 		printRefusal(out, cred, now)
+	}
+	printDeletions(out, s, now)
+}
+
+// nextWords say where the next token comes from, in a word or two.
+func nextWords(cred ipc.Credential) string {
+	if n := len(cred.Standby); n > 0 && cred.Source == "standby" {
+		return fmt.Sprintf("standby (%d)", n)
+	}
+	return cred.Source
+}
+
+// printTrouble says what is wrong with a credential.
+func printTrouble(out io.Writer, cred ipc.Credential) {
+	if cred.Reason != "" {
+		fmt.Fprintf(out, "\n%s: %s\n", cred.Name, cred.Reason)
+	}
+	if r := cred.Renewal; r != nil && r.Error != "" && cred.State != ipc.StateDue {
+		fmt.Fprintf(out, "\n%s: no next token yet (%s): %s\n", cred.Name, r.Class, printable(r.Error))
+	}
+	if cred.Unsaved != "" {
+		fmt.Fprintf(out, "\n%s: not saved %s\n", cred.Name, printable(cred.Unsaved))
+	}
+}
+
+// printDeletions lists what a person has to delete in the Console: no program
+// can.
+func printDeletions(out io.Writer, s ipc.Status, now time.Time) {
+	first := true
+	for _, cred := range s.Credentials {
+		for _, t := range cred.Retiring {
+			if !t.Delete {
+				continue
+			}
+			if first {
+				fmt.Fprintf(out, "\ndelete in the Console (%s), then: cwagent retired --done ID\n", consolePage)
+				first = false
+			}
+			fmt.Fprintf(out, "  %s, which %s had until %s ago, %s\n", tokenWords(t), t.Credential, span(now.Sub(t.Since)), livesWords(t))
+		}
 	}
 }

@@ -17,9 +17,10 @@ func (c *cli) newVerify() *cobra.Command {
 		Long: `Ask whether the token of a credential, or of each, is alive: API Access Tokens at
 CoreWeave's endpoint and, where that gives no clear answer, at the API servers
 that they are bound to; others at those servers only. What cannot be asked, or
-answers as it should not, changes nothing.
+answers as it should not, changes nothing. A token that is refused gives way at
+once, where there is one in standby or a source.
 
-Exit codes: 0 all are alive; 1 nobody could say; 2 one is refused, or there is
+Exit codes: 0 all are alive, or others have taken over; 1 nobody could say; 2 one is refused, or there is
 no token to ask about.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
@@ -70,6 +71,9 @@ func (c *cli) printVerdict(name string, v ipc.VerifyReply) int {
 		}
 	case agent.Rejected:
 		line, code = "refused: "+v.Why, exitDead
+		if st := v.Credential.State; st == ipc.StateValid || st == ipc.StateDue {
+			line, code = "refused: "+v.Why+"; "+orThe(v.Credential.ID)+" has taken over", 0
+		}
 	case agent.Unknown:
 		line = "unknown: " + v.Why
 	}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// systemCall is a line of strace -f: the process, then the call's name.
+var systemCall = regexp.MustCompile(`(?m)^\s*(?:\[pid\s+)?\d+\]?\s+(?:<\.\.\. )?([a-z_0-9]+)`)
+
+// ofTheRuntime are the system calls that Go's runtime makes by itself: its
+// monitor, its scavenger, its look at how many processors it may use (the last
+// two), and threads that go to sleep for longer.
+var ofTheRuntime = map[string]bool{
+	"futex": true, "nanosleep": true, "clock_nanosleep": true, "epoll_pwait": true, "epoll_pwait2": true, "restart_syscall": true,
+	"madvise": true, "sched_yield": true, "tgkill": true, "getpid": true, "rt_sigreturn": true,
+	"sched_getaffinity": true, "pread64": true,
+}
+
+// cmdQuiet watches the agent with strace for that long, in which nothing happens:
+// quiet 60s. It must make no system call but those of Go's runtime.
+func cmdQuiet(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: quiet DURATION")
+	}
+	duration, err := time.ParseDuration(args[0])
+	ts.Check(err)
+	log := filepath.Join(ts.Getenv("XDG_RUNTIME_DIR"), "strace.log") // not in a folder that is watched
+	c := exec.Command("timeout", "-s", "INT", fmt.Sprint(duration.Seconds()), "strace", "-f", "-q", "-o", log, "-p", ts.Getenv("AGENT_PID"))
+	out, _ := c.CombinedOutput() // it ends by the signal
+	counts, ours := map[string]int{}, false
+	for _, m := range systemCall.FindAllStringSubmatch(readAll(log), -1) {
+		counts[m[1]]++
+		ours = ours || !ofTheRuntime[m[1]]
+	}
+	var lines []string
+	for call, n := range counts {
+		lines = append(lines, fmt.Sprintf("%d %s", n, call))
+	}
+	sort.Strings(lines)
+	ts.Logf("in %v: %s", duration, strings.Join(lines, ", "))
+	if ours || len(counts) == 0 {
+		ts.Fatalf("strace: %s\n%s", out, readAll(log))
+	}
+}

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"reflect"
+	"sync/atomic"
+	"time"
+
+	"github.com/cwagent/cwagent/agent"
+	"github.com/cwagent/cwagent/agent/config"
+	"github.com/cwagent/cwagent/agent/coreweave"
+	"github.com/cwagent/cwagent/agent/kubeconfig"
+	"github.com/cwagent/cwagent/agent/source"
+	"github.com/cwagent/cwagent/agent/watch"
+	"github.com/cwagent/cwagent/ipc"
+)
+
+// settings turn the config into what the agent takes, now and whenever it
+// changes.
+type settings struct {
+	path    string
+	now     func() time.Time
+	log     *slog.Logger
+	first   config.Config // at the start of the agent
+	sources map[string]madeSource
+	verify  liveVerifier
+}
+
+// A madeSource is kept for as long as the config says the same about it: the agent
+// takes another one for a change.
+type madeSource struct {
+	from   config.Source
+	source agent.Source
+}
+
+// newSettings reads the config for the first time.
+func (c *cli) newSettings(log *slog.Logger) (*settings, error) {
+	path, err := config.Path(c.getenv)
+	if err != nil {
+		return nil, err
+	}
+	// A file that was named on purpose is there.
+	if _, err := os.Stat(path); err != nil && c.getenv("CWAGENT_CONFIG") != "" {
+		return nil, fail("unset it for the usual place, or correct it", "CWAGENT_CONFIG: %v", err)
+	}
+	s := &settings{path: path, now: c.now, log: log, sources: map[string]madeSource{}}
+	if s.first, err = config.Load(path); err != nil {
+		return nil, err
+	}
+	return s, s.verify.use(s, s.first.CoreWeave)
+}
+
+// follow applies the config to a whenever it changes, until ctx ends. A broken
+// file leaves everything as it is, and says so.
+func (s *settings) follow(ctx context.Context, a *agent.Agent) {
+	config.Follow(ctx, s.path, watchFolder, func(cfg config.Config, err error) {
+		if err == nil {
+			err = s.verify.use(s, cfg.CoreWeave)
+		}
+		if err != nil {
+			s.log.Error("config is not in force", "error", err)
+			a.NoteTrouble(err.Error())
+			return
+		}
+		to := s.agent(cfg)
+		if cfg.Store != s.first.Store {
+			to.Trouble = fmt.Sprintf("store: %s is in force when the agent starts anew", cfg.Store)
+		}
+		if err := a.Configure(ctx, to); err != nil {
+			s.log.Error("config is not in force", "error", err)
+			return
+		}
+		s.log.Info("config is in force", "path", s.path)
+	})
+}
+
+// agent is cfg in the words of the agent.
+func (s *settings) agent(cfg config.Config) agent.Settings {
+	out := agent.Settings{Policy: policy(cfg), Credentials: map[string]agent.Setting{}}
+	made := map[string]madeSource{}
+	for _, cred := range cfg.Credentials {
+		set := agent.Setting{}
+		if cred.Servers != nil {
+			set.Servers = []ipc.Server{}
+		}
+		for _, server := range cred.Servers {
+			set.Servers = append(set.Servers, server.Server)
+			if len(server.CA) > 0 {
+				set.CAs = append(set.CAs, server.CA)
+			}
+		}
+		if m := s.source(cred.Name, cred.Source); m.source != nil {
+			made[cred.Name], set.Source = m, m.source
+		}
+		out.Credentials[cred.Name] = set
+	}
+	s.sources = made
+	return out
+}
+
+// source makes the source of a credential, or takes the one that is in use where
+// nothing is said that is new.
+func (s *settings) source(name string, from config.Source) madeSource {
+	if had, ok := s.sources[name]; ok && reflect.DeepEqual(had.from, from) {
+		return had
+	}
+	m := madeSource{from: from}
+	switch {
+	case from.Command != nil:
+		m.source = &source.Command{
+			Argv: from.Command.Argv, Env: from.Command.Env, Timeout: from.Command.Timeout, Lifetime: from.Command.Lifetime, Now: s.now,
+		}
+	case from.File != nil:
+		m.source = &source.File{Path: from.File.Path, Lifetime: from.File.Lifetime, Now: s.now, WatchFolder: watchFolder}
+	case from.ServiceAccount != nil:
+		a := from.ServiceAccount
+		m.source = &source.ServiceAccount{
+			Namespace: a.Namespace, Name: a.Name, Audiences: a.Audiences, Lifetime: a.Lifetime, From: a.From, Server: a.Server,
+			Now: s.now, UserAgent: userAgent(),
+		}
+	}
+	return m
+}
+
+// watchFolder calls changed when it begins to watch dir, and when something in it
+// changes.
+func watchFolder(ctx context.Context, dir string, changed func()) {
+	began := func(err error) {
+		if err == nil {
+			changed()
+		}
+	}
+	watch.Folder(ctx, dir, watch.Options{Shared: kubeconfig.Shared, State: began}, changed)
+}
+
+// policy is what the config says about when a person is needed.
+func policy(cfg config.Config) agent.Policy {
+	p := agent.Policy{WarnBefore: cfg.WarnBefore, MaxAge: map[string]time.Duration{}}
+	for _, cred := range cfg.Credentials {
+		if cred.MaxAge.Never || cred.MaxAge.Limit > 0 {
+			p.MaxAge[cred.Name] = cred.MaxAge.Limit
+		}
+	}
+	return p
+}
+
+// liveVerifier is the verifier that the config asks for at the moment.
+type liveVerifier struct {
+	now atomic.Pointer[coreweave.Verifier]
+	is  config.CoreWeave
+}
+
+func (l *liveVerifier) Verify(ctx context.Context, r agent.VerifyRequest) agent.Verdict {
+	return l.now.Load().Verify(ctx, r)
+}
+
+// use takes another endpoint, if it is another one.
+func (l *liveVerifier) use(s *settings, c config.CoreWeave) error {
+	if c == l.is && l.now.Load() != nil {
+		return nil
+	}
+	if c.CAFile != "" {
+		// Found out now, not when a verdict is missing; one that goes away
+		// later is read again at each question.
+		if b, err := os.ReadFile(c.CAFile); err != nil || len(agent.Certificates(b)) == 0 {
+			return fail("a PEM file with the certificate of who signs the endpoint's", "config %s: coreweave.caFile %s: no certificate there", s.path, c.CAFile)
+		}
+	}
+	v, err := coreweave.New(coreweave.Config{Endpoint: c.Endpoint, CAFile: c.CAFile, UserAgent: userAgent(), Now: s.now})
+	if err != nil {
+		return err
+	}
+	l.now.Store(v)
+	l.is = c
+	return nil
+}
+
+func userAgent() string { return "cwagent/" + version }
