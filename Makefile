@@ -55,6 +55,7 @@ check: ## formatting, vet, and that it builds for the other systems
 	$(GO) vet ./...
 	GOOS=darwin $(GO) vet ./...
 	GOOS=windows $(GO) vet ./...
+	$(GO) vet -tags vm ./agent/wall
 	cd cmd/testbed && $(GO) vet $(BEDTEST)
 	! command -v systemd-analyze >/dev/null || ./packaging/systemd/verify
 
@@ -68,9 +69,11 @@ bench: build ## start-up, memory and crowd, as ratios in one run
 
 FUZZTIME ?= 2m
 FUZZ     := ./ipc:FuzzFrame ./ipc:FuzzReadFrame ./agent/render:FuzzDecode ./agent/kubeconfig:FuzzEdit \
-            ./agent/coreweave:FuzzWhoami ./agent/config:FuzzConfig
+            ./agent/coreweave:FuzzWhoami ./agent/config:FuzzConfig ./agent/source:FuzzOutput
 
-soak: build testbed ## the long forms: every fuzzer for FUZZTIME, 30,000 kubeconfigs, everything three times
+soak: build testbed ## the long forms: every fuzzer for FUZZTIME, 30,000 kubeconfigs, a clock that is set (in a VM), everything three times
+	./.ci/deps soak
+	./agent/wall/vm.sh
 	$(GO) test ./agent/kubeconfig -run 'TestEditAnything|TestEditDamaged' -count 1 -timeout 30m -samples 30000
 	for f in $(FUZZ); do $(GO) test $${f%:*} -run '^$$' -fuzz "^$${f#*:}$$" -fuzztime $(FUZZTIME) || exit 1; done
 	$(GO) test -race -count 3 -timeout 30m ./...
