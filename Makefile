@@ -61,7 +61,7 @@ check: ## formatting, vet, and that it builds for the other systems
 
 test: build testbed check ## unit tests, scripts, and everything end to end
 	./.ci/deps --check
-	$(GO) test -race -timeout 5m ./...
+	$(GO) test -race -timeout 10m ./...
 	cd cmd/testbed && CGO_ENABLED=0 $(GO) test -trimpath $(BEDTEST)
 
 bench: build ## start-up, memory and crowd, as ratios in one run
@@ -71,9 +71,10 @@ FUZZTIME ?= 2m
 FUZZ     := ./ipc:FuzzFrame ./ipc:FuzzReadFrame ./agent/render:FuzzDecode ./agent/kubeconfig:FuzzEdit \
             ./agent/coreweave:FuzzWhoami ./agent/config:FuzzConfig ./agent/source:FuzzOutput
 
-soak: build testbed ## the long forms: every fuzzer for FUZZTIME, 30,000 kubeconfigs, a clock that is set (in a VM), everything three times
+soak: build testbed ## the long forms: every fuzzer for FUZZTIME, 30,000 kubeconfigs, 100 times 60 days, a clock that is set (in a VM), everything three times
 	./.ci/deps soak
 	./agent/wall/vm.sh
+	$(GO) test ./agent -run 'TestSimulation$$' -count 1 -timeout 30m -simulate 100
 	$(GO) test ./agent/kubeconfig -run 'TestEditAnything|TestEditDamaged' -count 1 -timeout 30m -samples 30000
 	for f in $(FUZZ); do $(GO) test $${f%:*} -run '^$$' -fuzz "^$${f#*:}$$" -fuzztime $(FUZZTIME) || exit 1; done
 	$(GO) test -race -count 3 -timeout 30m ./...

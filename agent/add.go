@@ -152,6 +152,7 @@ func (a *Agent) install(ctx context.Context, next *credential, r ipc.AddRequest,
 	if o == ipc.OutcomeReplaced {
 		a.put(next)
 		a.Log.Info("token replaced", "credential", next.name, "id", next.token.id)
+		a.silent.Store(nil) // somebody waits: it is worth another look at the store
 		return a.keep(ctx, next, r.AllowPlaintext), nil
 	}
 	saved, err := a.persist(ctx, next)

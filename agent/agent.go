@@ -56,6 +56,7 @@ type Agent struct {
 
 	wants   chan want               // requests that wait for the store
 	trouble atomic.Pointer[trouble] // nil while the store answers
+	silent  atomic.Pointer[trouble] // nil while it takes what is written
 	poke    chan struct{}           // something has changed: look at everything again
 
 	resettled chan struct{} // the settings have changed: look which sources to watch

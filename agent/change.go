@@ -23,7 +23,7 @@ func (a *Agent) sweep(ctx context.Context) {
 // is logged, and tried again after the next change or at the next start.
 func (a *Agent) discard(ctx context.Context) {
 	a.expirePrevious()
-	if len(a.book.Orphans) == 0 {
+	if t := a.silent.Load(); len(a.book.Orphans) == 0 || t != nil && a.Now().Before(t.next(a.Now())) {
 		return
 	}
 	if a.unsure && a.write(a.page()) != nil {
@@ -33,6 +33,7 @@ func (a *Agent) discard(ctx context.Context) {
 	for _, key := range a.book.Orphans {
 		if err := remove(ctx, a.Store, key); err != nil {
 			a.Log.Warn("unused token stays in the store for now", "key", key, "error", err)
+			a.noteSilence(err)
 			break
 		}
 		b.drop(key)

@@ -51,6 +51,10 @@ func TestDecideAttended(t *testing.T) {
 		{"too old", standby(alone(endless(ipc.ExpiryUnknown)), from(endless(ipc.ExpiryUnknown), day)), []look{{0, valid, 0, rest, 90 * day}, {90 * day, valid, 0, promote, 90*day + 1}}},
 		{"too old, and so is what waits", standby(alone(endless(ipc.ExpiryUnknown)), endless(ipc.ExpiryUnknown)), []look{{91 * day, due, causeAge, rest, never}}},
 
+		{"what waits is too old, and ends before its turn", standby(alone(endless(ipc.ExpiryUnknown)), aged(made(85*day), 10*day), from(endless(ipc.ExpiryUnknown), day)), []look{
+			{81 * day, valid, 0, rest, 85*day + dead}, {86 * day, valid, 0, rest, 90 * day}, {90 * day, valid, 0, promote, 90*day + 1},
+		}},
+
 		{"refused", standby(alone(refusedToken(made(8*h))), made(9*h)), []look{{s, refusal, 0, promote, 8*h + dead}}},
 		{"back to one that gave way", alone(refusedToken(made(8 * h))).with(func(c *credential) { c.previous = []token{refusedToken(made(9 * h)), made(10 * h)} }), []look{
 			{s, refusal, 0, promote, 8*h + dead}, {9 * h, gone, 0, promote, never}, {10*h + dead, gone, 0, rest, never},

@@ -197,11 +197,14 @@ func TestHangingSourcesStarveNobody(t *testing.T) {
 		w.configure(sources)
 		busy.wants(w.t, 4, 4)
 		for i := range 20 {
-			s := &tap{life: 20 * time.Minute}
+			s := &tap{life: 20 * time.Minute, next: func(_ context.Context, _ int, usual agent.Minted) (agent.Minted, error) {
+				time.Sleep(time.Second)
+				return usual, nil
+			}}
 			sources[fmt.Sprintf("good%d", i)], good = s, append(good, s)
 		}
 		w.configure(sources)
-		takes(w.t, "a request", 0, 0, func() {
+		takes(w.t, "a request", time.Second, time.Second, func() {
 			if token, _ := fetchToken(w, "good0"); token != "s3cr3t-good0-1" {
 				w.t.Errorf("%q", token)
 			}

@@ -25,20 +25,46 @@ func (a *Agent) takeOver(ctx context.Context, c *credential, t token, from strin
 
 // keep saves what of c is not saved and should be, and remembers why it could
 // not. It returns the credential as it is then. The caller is the one who may
-// change.
+// change, and holds everybody else up who wants to: a store that has just shown
+// that it does not answer is not asked again for a while.
 func (a *Agent) keep(ctx context.Context, c *credential, plaintextToo bool) *credential {
+	if t := a.silent.Load(); t != nil && a.Now().Before(t.next(a.Now())) {
+		return a.noteUnsaved(c.name, t.err, t)
+	}
 	next, err := (*credential)(nil), a.fits(ctx, c, plaintextToo)
 	if err == nil {
 		next, err = a.persist(ctx, c)
 	}
 	if err == nil {
+		a.silent.Store(nil)
 		a.discard(ctx)
 		return next
 	}
-	return a.revise(c.name, func(next *credential) {
-		next.unsaved = next.unsaved.again(err, a.Now())
-		if next.unsaved.tries == 1 {
-			a.Log.Warn("not saved", "credential", next.name, "error", err)
+	return a.noteUnsaved(c.name, err, a.noteSilence(err))
+}
+
+// noteSilence remembers that the store does not take anything, if that is what err
+// is about.
+func (a *Agent) noteSilence(err error) *trouble {
+	if !outage(err) {
+		return nil
+	}
+	t := a.silent.Load().again(err, a.Now())
+	a.silent.Store(t)
+	return t
+}
+
+// noteUnsaved remembers why a credential is not saved; t, if not nil, is the
+// trouble of the whole store, with which it waits for another try.
+func (a *Agent) noteUnsaved(name string, err error, t *trouble) *credential {
+	return a.revise(name, func(next *credential) {
+		was := next.unsaved
+		next.unsaved = was.again(err, a.Now())
+		if t != nil {
+			next.unsaved.last, next.unsaved.tries = t.last, t.tries
+		}
+		if was == nil {
+			a.Log.Warn("not saved", "credential", name, "error", err)
 		}
 	})
 }
@@ -155,8 +181,7 @@ func errPlaintext(kind string) error {
 	}
 }
 
-// saveDue saves what could not be saved so far and is due for another try, and
-// sweeps the store. It stops at the first sign that the store gives nothing.
+// saveDue saves what could not be saved so far and is due for another try.
 func (a *Agent) saveDue(ctx context.Context) {
 	for _, c := range a.all() {
 		if c.unsaved == nil || a.Now().Before(c.unsaved.next(a.Now())) {
@@ -170,21 +195,9 @@ func (a *Agent) saveDue(ctx context.Context) {
 		if err == nil && now.unsaved != nil {
 			if now = a.keep(ctx, now, now.trusts()); now.unsaved == nil {
 				a.Log.Info("saved at last", "credential", c.name)
-			} else if outage(now.unsaved.err) {
-				a.postpone(now.unsaved)
 			}
 		}
 		done()
-	}
-}
-
-// postpone gives everything that is not saved the trouble that one of it just
-// had: the store would say the same.
-func (a *Agent) postpone(t *trouble) {
-	for _, c := range a.all() {
-		if c.unsaved != nil && c.unsaved != t {
-			a.revise(c.name, func(next *credential) { next.unsaved = next.unsaved.again(t.err, t.last) })
-		}
 	}
 }
 

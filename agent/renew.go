@@ -20,7 +20,7 @@ func (a *Agent) renew(ctx context.Context, c *credential, anyOwner bool) error {
 	}
 	t := c.pending
 	if t.secret.Empty() || t.refused != "" || expired(a.Now(), t) {
-		minted, err := source.Next(ctx, Occasion{Credential: c.name, Lend: a.lend})
+		minted, err := source.Next(ctx, Occasion{Credential: c.name, Lend: a.lender(c.name)})
 		if err != nil {
 			return err
 		}
@@ -29,6 +29,12 @@ func (a *Agent) renew(ctx context.Context, c *credential, anyOwner bool) error {
 		}
 		t.refused = c.against(t.secret)
 		a.revise(c.name, func(next *credential) { next.pending = t })
+	}
+	if c.token.refused == "" && c.token.secret.Equal(t.secret) {
+		if err := nothingNew(c.token, t); err != nil {
+			a.revise(c.name, func(next *credential) { next.pending = token{} })
+			return err // and nobody has to be asked about it
+		}
 	}
 	if err := a.vouchFor(ctx, c, &t, anyOwner); err != nil {
 		return err
@@ -147,40 +153,6 @@ func (a *Agent) opinion(ctx context.Context, c *credential, t token) Verdict {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	return a.Verifier.Verify(ctx, VerifyRequest{Token: t.secret, Servers: c.bindings(), CAs: a.authorities(c, nil)})
-}
-
-// A source that has nothing new yet will have it when the token is nearer to its
-// end; one that says nothing of an end waits for a person.
-var (
-	errSame        = &SourceError{Class: Transient, Why: "it gives the token that is in use already"}
-	errSameForEver = &SourceError{Class: Denied, Why: errSame.Why}
-)
-
-// extend is for a source that gave the token that is in use already: it is good
-// for longer if the source says so, and else there is nothing new.
-func (a *Agent) extend(ctx context.Context, c *credential, t token) error {
-	was := c.token
-	switch {
-	case was.expiry == ipc.ExpiryKnown && outlives(t, was):
-	case was.expiry == ipc.ExpiryKnown:
-		a.revise(c.name, func(next *credential) { next.pending = token{} })
-		return errSame
-	case t.expiry != ipc.ExpiryKnown:
-		a.revise(c.name, func(next *credential) { next.pending = token{} })
-		return errSameForEver
-	}
-	next := c.same()
-	next.pending, next.renewal, next.held = token{}, renewal{}, false
-	next.token.expiry, next.token.expires, next.token.created, next.token.added = t.expiry, t.expires, t.created, t.added
-	if !t.verified.IsZero() {
-		next.token.verified, next.token.identity, next.token.refused = t.verified, fuller(was.identity, t.identity), ""
-	}
-	next.rendered.Store(nil)
-	a.put(next)
-	if err := a.write(a.page()); err != nil {
-		a.Log.Warn("state not written", "credential", c.name, "error", err)
-	}
-	return nil
 }
 
 // promoteNext lets the token whose turn it is take over, once it was found alive;

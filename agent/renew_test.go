@@ -224,7 +224,7 @@ func TestNextIsRefused(t *testing.T) {
 					w.t.Errorf("%+v, %+v", c, c.Renewal)
 				}
 				w.oracle.says(alive(me))
-				time.Sleep(5 * time.Minute)
+				time.Sleep(6 * time.Minute)
 				if token, _, stderr := w.fetch("prod", home); token == "" || token == "s3cr3t-prod-1" || w.status("prod").Identity != me {
 					w.t.Errorf("%q, %s", token, stderr)
 				}

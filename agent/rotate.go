@@ -152,18 +152,25 @@ func (a *Agent) confirm(ctx context.Context, which string) error {
 	return nil
 }
 
-// lend implements Occasion.Lend.
-func (a *Agent) lend(ctx context.Context, name, url string) (Loan, error) {
-	c, err := a.lookup(name)
-	if err != nil {
-		return Loan{}, err
+// lender returns what implements Occasion.Lend for the credential called borrower.
+func (a *Agent) lender(borrower string) func(ctx context.Context, name, url string) (Loan, error) {
+	return func(ctx context.Context, name, url string) (Loan, error) {
+		c, err := a.lookup(name)
+		if err != nil {
+			return Loan{}, err
+		}
+		if name != borrower && !a.decide(c, a.Now()).usable() { // its own would wait for itself
+			c = a.wait(ctx, c, false)
+		}
+		if _, err := a.usable(c, a.Now()); err != nil {
+			return Loan{}, err
+		}
+		return a.loan(c, url)
 	}
-	if !a.decide(c, a.Now()).usable() {
-		c = a.wait(ctx, c, false)
-	}
-	if _, err := a.usable(c, a.Now()); err != nil {
-		return Loan{}, err
-	}
+}
+
+// loan lends the token of c for the server at url, or for its only one.
+func (a *Agent) loan(c *credential, url string) (Loan, error) {
 	servers := c.bindings()
 	if url != "" {
 		s, err := Canonical(ipc.Server{URL: url})
@@ -178,8 +185,8 @@ func (a *Agent) lend(ctx context.Context, name, url string) (Loan, error) {
 			what = "not bound to " + quote(url) + ", or in several ways"
 		}
 		return Loan{}, &ipc.Error{
-			Code: ipc.CodeNotBound, What: "credential " + quote(name) + ": " + what,
-			Hint: "name one of its servers in the source; cwagent servers " + name + " shows them",
+			Code: ipc.CodeNotBound, What: "credential " + quote(c.name) + ": " + what,
+			Hint: "name one of its servers in the source; cwagent servers " + c.name + " shows them",
 		}
 	}
 	return Loan{Token: c.token.secret, Server: servers[0], CA: a.authorities(c, nil)[servers[0].CASHA256]}, nil

@@ -74,8 +74,21 @@ func save(ctx context.Context, s Store, key string, secret ipc.Secret) error {
 	if !errors.Is(err, ErrAbsent) {
 		_ = remove(ctx, s, key) // what is reported is the reason
 	}
-	return &ipc.Error{Code: ipc.CodeStore, What: "store " + s.Info().Kind + ": " + err.Error(), Hint: storeHint(err)}
+	return &storeError{
+		shown: &ipc.Error{Code: ipc.CodeStore, What: "store " + s.Info().Kind + ": " + err.Error(), Hint: storeHint(err)},
+		cause: err,
+	}
 }
+
+// A storeError is what a person reads of a store that did not take a token, and
+// one of the four answers behind it.
+type storeError struct {
+	shown *ipc.Error
+	cause error
+}
+
+func (e *storeError) Error() string   { return e.shown.Error() }
+func (e *storeError) Unwrap() []error { return []error{e.shown, e.cause} }
 
 func putBack(ctx context.Context, s Store, key string, secret ipc.Secret) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*storeCall)
