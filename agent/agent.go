@@ -26,7 +26,8 @@ import (
 	"github.com/cwagent/cwagent/ipc"
 )
 
-// Config is what an Agent is made of. Every field but Settings is required.
+// Config is what an Agent is made of. Every field is required but Settings,
+// Watched and Changed.
 type Config struct {
 	Store    Store            // where tokens rest
 	Ledger   Ledger           // where the rest is kept
@@ -38,6 +39,12 @@ type Config struct {
 	Settings Settings // what the person has written down; may be zero
 	Version  string   // of this program, for status
 	Socket   string   // path, for status
+
+	// Watched says how the files are that somebody looks after, for status. Changed
+	// is called whenever there is something new about a credential, under a lock:
+	// it returns at once and calls nothing of the agent.
+	Watched func() []ipc.Watch
+	Changed func()
 }
 
 // Agent is the daemon's body of ipc.Agent.
@@ -48,9 +55,10 @@ type Agent struct {
 	// change is taken by whoever changes credentials, for as long as that
 	// takes, store calls included; requests for tokens never wait for it. It is
 	// taken before mu.
-	change chan struct{}
-	book   Book // as it was last written; for whoever holds change
-	unsure bool // the ledger may hold something else; for whoever holds change
+	change  chan struct{}
+	waiters atomic.Int32 // for their turn
+	book    Book         // as it was last written; for whoever holds change
+	unsure  bool         // the ledger may hold something else; for whoever holds change
 
 	vouched vouchers // what dry runs have found out
 
@@ -146,10 +154,15 @@ func (a *Agent) putLocked(c *credential) {
 	c.over = make(chan struct{})
 	a.creds[c.name] = c
 	a.look()
+	if a.Changed != nil {
+		a.Changed()
+	}
 }
 
-// fill takes over the secrets that now has by now of tokens that both have.
+// fill takes over what now has heard since c was begun: secrets of tokens that both
+// have, and whether the source has something new.
 func (c *credential) fill(now *credential) {
+	c.news = now.news // whoever changed c has not looked at it
 	read := map[string]token{}
 	now.tokens(func(t *token) bool { read[t.key] = *t; return true })
 	c.standby = slices.Clone(c.standby)
@@ -188,6 +201,8 @@ func firstRevision() uint64 {
 // changing waits for its turn to change credentials, at most as long as ctx
 // lives. The caller calls done.
 func (a *Agent) changing(ctx context.Context) (done func(), err error) {
+	a.waiters.Add(1)
+	defer a.waiters.Add(-1)
 	select {
 	case a.change <- struct{}{}:
 		return func() { <-a.change }, nil

@@ -103,8 +103,13 @@ func (c *credential) decide(now time.Time, r rules, g gap) decision {
 func (c *credential) age(r rules, at func(time.Time) bool) (ipc.State, cause) {
 	source := c.setting.Source != nil
 	if source && c.renewal.fails > 0 && c.token.expiry == ipc.ExpiryKnown {
-		// What failed before it was time, because somebody asked, does not count.
-		if at(later(c.renewal.since, c.renewAt(r)).Add(lifetime(c.token) / 6)) {
+		// What failed before it was time, because somebody asked, does not count, nor
+		// does it that a file is not refreshed before kubelet does that, at four fifths.
+		due := c.renewAt(r)
+		if l := lifetime(c.token); c.renewal.why == errSame.Why {
+			due = later(due, born(c.token).Add(l-l/3))
+		}
+		if at(later(c.renewal.since, due).Add(lifetime(c.token) / 6)) {
 			return ipc.StateDue, causeSource
 		}
 	}
@@ -135,6 +140,8 @@ func (c *credential) act(now time.Time, r rules, d decision, at func(time.Time) 
 			return renew
 		case !source && next != nil && at(later(c.promoteAt(now, r, *next), retry)):
 			return promote
+		case c.unproved() && at(c.probes.next(now)):
+			return probe
 		}
 		return rest
 	}
@@ -168,6 +175,12 @@ func (c *credential) resort(now time.Time) (what action, sure bool) {
 		return renew, false
 	}
 	return rest, false
+}
+
+// unproved reports whether the token came from the source when nobody could say
+// whose it is, and nothing else was left.
+func (c *credential) unproved() bool {
+	return c.setting.Source != nil && c.token.verified.IsZero() && c.token.identity != (ipc.Identity{})
 }
 
 // settled is when the source may be asked for the token after the current one,

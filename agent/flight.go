@@ -81,6 +81,7 @@ func (f *flights) chores(a *Agent) {
 type order struct {
 	asked    bool   // somebody waits for it
 	first    action // what is done first, in place of what would be decided; rest: nothing in particular
+	byHand   bool   // a person wants the next token, whatever the current one is good for
 	anyOwner bool   // another owner's token is meant
 }
 
@@ -136,7 +137,7 @@ func (a *Agent) advance(ctx context.Context, name string, o order) error {
 			if c.news {
 				a.revise(name, func(next *credential) { next.news = false })
 			}
-			err = a.renew(ctx, c, o.anyOwner)
+			err = a.renew(ctx, c, o)
 		case probe:
 			err = a.probe(ctx, c)
 		default:

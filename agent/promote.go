@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
+	"time"
 
 	"github.com/cwagent/cwagent/ipc"
 )
@@ -17,6 +19,7 @@ import (
 func (a *Agent) takeOver(ctx context.Context, c *credential, t token, from string) *credential {
 	next := c.promote(t, a.Now())
 	next.held = from == rolledBack
+	next.probes.last = a.Now() // it has just been asked about
 	next.settle()
 	a.put(next)
 	a.Log.Info("token promoted", "credential", next.name, "id", t.id, "from", from)
@@ -31,6 +34,8 @@ func (a *Agent) keep(ctx context.Context, c *credential, plaintextToo bool) *cre
 	if t := a.silent.Load(); t != nil && a.Now().Before(t.next(a.Now())) {
 		return a.noteUnsaved(c.name, t.err, t)
 	}
+	ctx, stop := a.yielding(ctx)
+	defer stop()
 	next, err := (*credential)(nil), a.fits(ctx, c, plaintextToo)
 	if err == nil {
 		next, err = a.persist(ctx, c)
@@ -41,6 +46,32 @@ func (a *Agent) keep(ctx context.Context, c *credential, plaintextToo bool) *cre
 		return next
 	}
 	return a.noteUnsaved(c.name, err, a.noteSilence(err))
+}
+
+// grace is how long a store may take while somebody else waits for a turn. A
+// healthy keyring answers in milliseconds.
+const grace = 300 * time.Millisecond
+
+// yielding returns a ctx that ends early where the store takes its time and others
+// wait for their turn to change: what cannot be saved now is saved later.
+func (a *Agent) yielding(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		look := time.NewTicker(grace)
+		defer look.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-look.C:
+				if a.waiters.Load() > 0 {
+					cancel()
+				}
+			}
+		}
+	})
+	return ctx, func() { cancel(); watching.Wait() }
 }
 
 // noteSilence remembers that the store does not take anything, if that is what err

@@ -3,6 +3,7 @@ package agent
 import (
 	"cmp"
 	"context"
+	"slices"
 
 	"github.com/cwagent/cwagent/ipc"
 )
@@ -13,7 +14,7 @@ import (
 // A token that came and about which nobody could say anything waits for a
 // verdict: many sources mint at each call. It takes over without one only where
 // there is nothing else left to give out.
-func (a *Agent) renew(ctx context.Context, c *credential, anyOwner bool) error {
+func (a *Agent) renew(ctx context.Context, c *credential, o order) error {
 	source := c.setting.Source
 	if source == nil {
 		return &SourceError{Class: Denied, Why: "no source", Hint: "in config.yaml: credentials, source"}
@@ -30,13 +31,18 @@ func (a *Agent) renew(ctx context.Context, c *credential, anyOwner bool) error {
 		t.refused = c.against(t.secret)
 		a.revise(c.name, func(next *credential) { next.pending = t })
 	}
-	if c.token.refused == "" && c.token.secret.Equal(t.secret) {
-		if err := nothingNew(c.token, t); err != nil {
-			a.revise(c.name, func(next *credential) { next.pending = token{} })
-			return err // and nobody has to be asked about it
-		}
+	err := error(nil)
+	switch {
+	case c.token.refused == "" && c.token.secret.Equal(t.secret):
+		err = nothingNew(c.token, t) // and nobody has to be asked about it
+	case c.held && !o.byHand && a.decide(c, a.Now()).usable() && a.gaveWay(ctx, c, t):
+		err = errSame // a person went back from that one
 	}
-	if err := a.vouchFor(ctx, c, &t, anyOwner); err != nil {
+	if err != nil {
+		a.revise(c.name, func(next *credential) { next.pending = token{} })
+		return err
+	}
+	if err := a.vouchFor(ctx, c, &t, o.anyOwner); err != nil {
 		return err
 	}
 	done, err := a.changing(ctx)
@@ -53,13 +59,25 @@ func (a *Agent) renew(ctx context.Context, c *credential, anyOwner bool) error {
 	case now.token.secret.Equal(t.secret):
 		return a.extend(ctx, now, t)
 	}
-	if t.identity == (ipc.Identity{}) && !anyOwner {
+	if t.identity == (ipc.Identity{}) && !o.anyOwner {
 		// Or the owner would be forgotten with the tokens before, and the next
 		// stranger's token make its owner the credential's.
 		t.identity = now.owner()
 	}
 	a.takeOver(ctx, now, t, source.Kind())
 	return nil
+}
+
+// gaveWay reports whether t is one of the tokens that gave way in c.
+func (a *Agent) gaveWay(ctx context.Context, c *credential, t token) bool {
+	return slices.ContainsFunc(c.previous, func(p token) bool {
+		if p.inStore() {
+			get, cancel := context.WithTimeout(ctx, storeCall)
+			defer cancel()
+			p.secret, _ = a.Store.Get(get, p.key) // one that cannot be read is not that one, for all we know
+		}
+		return !p.secret.Empty() && p.secret.Equal(t.secret)
+	})
 }
 
 // accept makes a token of what a source gave, if it is one that can be used.
@@ -206,13 +224,21 @@ func (a *Agent) promoteThis(ctx context.Context, c *credential, t token, from st
 	if now, err = a.lookup(c.name); err != nil {
 		return err
 	}
+	expected := t.identity // a person may have put another owner's there on purpose
+	if expected == (ipc.Identity{}) {
+		expected = now.owner()
+	}
+	why := v.Why
+	if v.Life == Alive && from != rolledBack && !same(expected, v.Identity) {
+		v.Life, why = Rejected, "it belongs to "+owner(v.Identity)+", the credential to "+owner(expected)
+	}
 	switch {
 	case !now.has(t.key):
 		return nil // taken away meanwhile
 	case v.Life == Rejected:
-		a.reject(now, t.key, v.Why)
+		a.reject(now, t.key, why)
 		if from == rolledBack {
-			return &SourceError{Class: Denied, Why: "the token before is refused: " + v.Why}
+			return &SourceError{Class: Denied, Why: "the token before is refused: " + why}
 		}
 		return nil // the next one has its turn
 	case v.Life == Alive:

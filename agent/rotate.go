@@ -23,7 +23,7 @@ func (a *Agent) Rotate(ctx context.Context, r ipc.RotateRequest) (ipc.RotateRepl
 	case r.Rollback:
 		reply.From, err = rolledBack, a.rollback(ctx, c)
 	case c.setting.Source != nil:
-		err = a.demand(ctx, c.name, order{asked: true, first: renew, anyOwner: r.AllowIdentityChange})
+		err = a.demand(ctx, c.name, order{asked: true, first: renew, byHand: true, anyOwner: r.AllowIdentityChange})
 	case reply.From == fromStandby:
 		err = a.demand(ctx, c.name, order{asked: true, first: promote})
 	default:

@@ -94,6 +94,13 @@ func (s Setting) equal(t Setting) bool {
 		slices.EqualFunc(s.CAs, t.CAs, bytes.Equal)
 }
 
+// settingOf is what the settings in force say about a name.
+func (a *Agent) settingOf(name string) Setting {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.rules.Credentials[name]
+}
+
 // blank reports whether c is there because of the config only: it never had a
 // token.
 func (c *credential) blank() bool {
@@ -107,6 +114,9 @@ func (a *Agent) drop(c *credential) {
 	if was := a.creds[c.name]; was != nil {
 		close(was.over)
 		delete(a.creds, c.name)
+	}
+	if a.Changed != nil {
+		a.Changed()
 	}
 }
 

@@ -106,14 +106,15 @@ var blind = []fault{netDown, verifierHangs, garbled, nameless, bookFull, bookLat
 
 // nothing holds an answer without a token to the law: whatever is wrong outside,
 // the token that was given out last is given out as long as it lives, unless one
-// that came later has died, or a person went back to one that has; and where
+// that came later has died, or a person went back to one that has, or it turned
+// out to be another owner's; and where
 // nothing was wrong lately, whatever is alive and can be had is given. Where only
 // the network or the ledger is, that may take until the caller asks once more.
 func (s *simulation) nothing(l *incarnation, c role, stderr string, again bool) {
 	l.mu.Lock()
 	last := l.given[c.name]
 	l.mu.Unlock()
-	if last.secret != "" && s.cloud.alive(last.grant, 3*time.Second) && !s.diedSince(last) {
+	if last.secret != "" && last.owner == ada && s.cloud.alive(last.grant, 3*time.Second) && !s.diedSince(last) {
 		s.breach(l, "fetch %s: nothing, while %s, which it gave out %v ago, is alive until %v: %s", c.name, last.secret, time.Since(last.at), last.ends, stderr)
 		return
 	}

@@ -16,6 +16,9 @@ func (a *Agent) Status(_ context.Context, r ipc.StatusRequest) (ipc.Status, erro
 	a.mu.RLock()
 	s.Config = a.rules.Trouble
 	a.mu.RUnlock()
+	if a.Watched != nil {
+		s.Watched = a.Watched()
+	}
 	if r.Name != "" {
 		c, err := a.lookup(r.Name)
 		if err != nil {

@@ -71,7 +71,10 @@ func save(ctx context.Context, s Store, key string, secret ipc.Secret) error {
 	if err == nil {
 		return nil
 	}
-	if !errors.Is(err, ErrAbsent) {
+	if errors.Is(err, context.Canceled) {
+		err = fmt.Errorf("%w: it does not answer in time", ErrAbsent)
+	}
+	if !outage(err) { // or this would only take as long again
 		_ = remove(ctx, s, key) // what is reported is the reason
 	}
 	return &storeError{

@@ -171,6 +171,9 @@ func (a *Agent) examine(ctx context.Context, c *credential) (Verdict, *credentia
 	if !now.token.secret.Equal(c.token.secret) {
 		return Verdict{Life: Unknown, Why: "its token was replaced while the old one was asked about", Skew: v.Skew}, now, nil
 	}
+	if v.Life == Alive && now.unproved() && !same(now.owner(), v.Identity) {
+		v.Life, v.Why = Rejected, "it belongs to "+owner(v.Identity)+", the credential to "+owner(now.owner())
+	}
 	next := now.clone()
 	if (v.Life == Rejected) == (now.token.refused != "") {
 		next = now.same() // requests get what they got
