@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -137,16 +138,27 @@ func fifo(t *testing.T) string {
 	return path
 }
 
-// What a program has started is killed with it: the grandchild holds a pipe of
-// the test's, which ends.
+// What a program has started is killed with it, on Linux also what has a process
+// group of its own: the grandchild holds a pipe of the test's, which ends.
 func TestCommandTree(t *testing.T) {
 	t.Parallel()
+	for name, script := range map[string]string{
+		"its group":   `(echo up; exec sleep 300) >PIPE & sleep 300`,
+		"its session": `timeout 300 sh -c 'echo up; exec sleep 300' >PIPE & sleep 300`,
+	} {
+		if name == "its group" || runtime.GOOS == "linux" {
+			t.Run(name, func(t *testing.T) { t.Parallel(); tree(t, script) })
+		}
+	}
+}
+
+func tree(t *testing.T, script string) {
 	pipe := fifo(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() {
-		c := sh(`(echo up; exec sleep 300) >` + pipe + ` & sleep 300`)
+		c := sh(strings.ReplaceAll(script, "PIPE", pipe))
 		m, err := c.Next(ctx, agent.Occasion{})
 		if !m.Secret.Empty() {
 			t.Errorf("%+v", m)

@@ -110,13 +110,9 @@ func (f *File) read() (ipc.Secret, time.Time, *agent.SourceError) {
 	if !filepath.IsAbs(f.Path) {
 		return ipc.Secret{}, time.Time{}, broken("it is not named by an absolute path", hint)
 	}
-	info, err := os.Stat(f.Path) // before the file is opened: a FIFO would wait for its other end
+	b, info, err := readSome(f.Path, ipc.MaxPart+1)
 	if err == nil && !info.Mode().IsRegular() {
 		return ipc.Secret{}, time.Time{}, broken("it is not a regular file", hint)
-	}
-	var b []byte
-	if err == nil {
-		b, info, err = readSome(f.Path, ipc.MaxPart+1)
 	}
 	if pe := (*fs.PathError)(nil); errors.As(err, &pe) {
 		err = pe.Err
@@ -143,14 +139,14 @@ func (f *File) read() (ipc.Secret, time.Time, *agent.SourceError) {
 
 // readSome reads up to n bytes of a file, and what is known about that very file.
 func readSome(path string, n int64) ([]byte, fs.FileInfo, error) {
-	file, err := os.Open(path)
+	file, err := os.OpenFile(path, os.O_RDONLY|nonblock, 0)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer file.Close()
 	info, err := file.Stat()
-	if err != nil {
-		return nil, nil, err
+	if err != nil || !info.Mode().IsRegular() {
+		return nil, info, err // it could be a FIFO, which never ends
 	}
 	b, err := io.ReadAll(io.LimitReader(file, n))
 	return b, info, err

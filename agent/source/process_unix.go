@@ -9,13 +9,17 @@ import (
 	"syscall"
 )
 
+// nonblock keeps the opening of a FIFO from waiting for its other end.
+const nonblock = syscall.O_NONBLOCK
+
 // apart runs cmd in a session of its own: without a terminal to ask at, and with
-// a process group that can be killed as a whole. It is not asked to end first:
+// a process group that can be killed as a whole, and on Linux the session. It is not asked to end first:
 // it has had its time, and what ignores SIGTERM would have more of it.
 func apart(cmd *exec.Cmd) {
 	cmd.Dir = "/" // the agent's folder may be gone, or on a disk that is to be unmounted
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.Cancel = func() error {
+		defer killSession(cmd.Process.Pid)
 		switch err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); err {
 		case nil:
 			return nil

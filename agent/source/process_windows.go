@@ -6,6 +6,8 @@ import (
 	"syscall"
 )
 
+const nonblock = 0 // there are no FIFOs
+
 // apart runs cmd without a console to ask at. Its children are not killed with
 // it: that would take a job object.
 func apart(cmd *exec.Cmd) {
