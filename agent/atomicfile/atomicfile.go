@@ -1,7 +1,12 @@
 // Package atomicfile is the one way in which cwagent writes a file: a temporary
-// file in the same folder, mode and owner set before there are contents, synced,
-// renamed over the old one, the folder synced. A crash at any moment leaves the
-// old file or the new one, whole.
+// file in the same folder, mode, owner and extended attributes set before there
+// are contents, synced, renamed over the old one, the folder synced. A crash at
+// any moment leaves the old file or the new one, whole.
+//
+// A temporary file may hold a secret. On Linux it has no name until the moment
+// before the rename, and vanishes with the process; elsewhere, and in that
+// moment, a process that is killed leaves it. The next Write into that folder
+// removes what nobody holds any more.
 package atomicfile
 
 import (
@@ -16,7 +21,8 @@ import (
 type Options struct {
 	Mode fs.FileMode // of the new file; given before it has contents
 
-	// Like, if not nil, is the file whose owner and group the new one gets.
+	// Like, if not nil, is the file that is replaced: the new one gets its
+	// owner, group and extended attributes.
 	Like fs.FileInfo
 
 	// Before, if not nil, is asked at the last moment before the rename; its
@@ -28,21 +34,27 @@ type Options struct {
 // symbolic link: resolve it first. On error the old file is as it was, and no
 // temporary file is left; the error names no path.
 func Write(path string, data []byte, o Options) error {
+	sweep(filepath.Dir(path))
+	err := write(path, data, o, unnamed)
+	if errors.Is(err, errNoName) {
+		err = write(path, data, o, named)
+	}
+	return err
+}
+
+func write(path string, data []byte, o Options, create func(dir string) (*temporary, error)) error {
 	dir := filepath.Dir(path)
-	tmp, err := os.CreateTemp(dir, ".cwagent-*")
+	tmp, err := create(dir)
 	if err != nil {
 		return fmt.Errorf("no file can be made beside it: %w", cause(err))
 	}
-	defer os.Remove(tmp.Name()) // after the rename there is nothing to remove
-	err = fill(tmp, data, o)
-	if cerr := tmp.Close(); err == nil {
-		err = cerr
-	}
+	defer tmp.discard() // after the rename there is nothing to remove
+	err = fill(tmp.File, path, data, o)
 	if err == nil && o.Before != nil {
 		err = o.Before()
 	}
 	if err == nil {
-		err = os.Rename(tmp.Name(), path)
+		err = tmp.rename(path)
 	}
 	if err != nil {
 		return cause(err)
@@ -66,12 +78,15 @@ func cause(err error) error {
 }
 
 // fill gives the temporary file its mode and owner before it gets contents.
-func fill(tmp *os.File, data []byte, o Options) error {
+func fill(tmp *os.File, path string, data []byte, o Options) error {
 	if err := tmp.Chmod(o.Mode); err != nil {
 		return err
 	}
 	if o.Like != nil {
 		if err := copyOwner(tmp, o.Like); err != nil {
+			return err
+		}
+		if err := copyAttributes(tmp, path); err != nil {
 			return err
 		}
 	}

@@ -1,10 +1,6 @@
 package kubeconfig
 
-import (
-	"encoding/json"
-	"regexp"
-	"strings"
-)
+import "strings"
 
 // Exec is the block that takes the place of a token.
 type Exec struct {
@@ -71,24 +67,4 @@ func (e Exec) tree() map[string]any {
 		"provideClusterInfo": true,
 		"installHint":        installHint,
 	}
-}
-
-// plain matches strings that are strings in YAML without quotes: they begin
-// with a letter or a slash, end the same way or with a digit, and hold nothing
-// that YAML would read as a sign or as another type.
-var plain = regexp.MustCompile(`^[A-Za-z/][A-Za-z0-9/._-]*$`)
-
-// words that YAML 1.1 reads as something else than a string.
-var words = regexp.MustCompile(`^(?i:y|n|yes|no|on|off|true|false|null)$`)
-
-func scalar(s string) string {
-	if plain.MatchString(s) && !words.MatchString(s) {
-		return s
-	}
-	return quoted(s)
-}
-
-func quoted(s string) string {
-	b, _ := json.Marshal(s) // a string always marshals
-	return string(b)
 }

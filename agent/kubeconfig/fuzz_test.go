@@ -3,6 +3,7 @@ package kubeconfig
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/cwagent/cwagent/ipc"
 )
@@ -47,7 +49,7 @@ func lawful(t *testing.T, text []byte) {
 	}
 	var changes []Change
 	for i, u := range file.Users {
-		c := Change{User: i, Exec: Exec{"/usr/bin/cwagent-credential", "prod"}}
+		c := Change{User: i, Exec: Exec{"/usr/bin/cwagent-credential", fmt.Sprintf("prod-%d", i)}}
 		if i%2 == 0 {
 			c.NewName = "cw-" + strings.Repeat("x", i)
 		}
@@ -56,11 +58,12 @@ func lawful(t *testing.T, text []byte) {
 		}
 		changes = append(changes, c)
 	}
-	out, err := file.Edit(changes)
+	out, undo, err := file.Edit(changes)
 	if err != nil {
 		showable(t, file, err)
 		return
 	}
+	lawfulBack(t, file, out, undo)
 	again := &File{Path: "config", text: out}
 	if err := again.parse(); err != nil || len(again.Users) != 0 || len(again.Ours) != len(file.Ours)+len(changes) {
 		t.Fatalf("read again: %v, %d users, ours %q\n%s\nbecame\n%s", err, len(again.Users), again.Ours, text, out)
@@ -69,6 +72,76 @@ func lawful(t *testing.T, text []byte) {
 		t.Fatal("something was changed for nothing")
 	}
 	sameForClientGo(t, file, changes, out)
+}
+
+// lawfulBack restores what Edit made: every byte is as before.
+func lawfulBack(t *testing.T, file *File, out []byte, undo []Undo) {
+	again := &File{Path: "config", text: out}
+	if err := again.parse(); err != nil || len(file.Ours) > 0 {
+		return // said elsewhere, or something else is restored as well
+	}
+	n := 0
+	back, users, err := again.Restore(undo, func(c string) (ipc.Secret, error) {
+		_, err := fmt.Sscanf(c, "prod-%d", &n)
+		return file.Users[n].Token, err
+	})
+	if err != nil || !bytes.Equal(back, file.text) {
+		t.Fatalf("not restored: %v\n%q\nbecame\n%q\nand\n%q", err, file.text, out, back)
+	}
+	for _, u := range users {
+		if !u.Exact {
+			t.Fatalf("restored, but it is not known: %+v", u)
+		}
+	}
+}
+
+// FuzzRestore states what holds for any text with users of ours in it: it is
+// refused, or they have the token and nothing else has changed for client-go.
+func FuzzRestore(f *testing.F) {
+	files, _ := filepath.Glob("testdata/golden/*")
+	for _, path := range files {
+		if text, err := os.ReadFile(path); err == nil {
+			f.Add(text, "CW-SECRET-1")
+		}
+	}
+	for _, exec := range []string{
+		"{command: /b/cwagent-credential, args: [prod]} # x",
+		"{command: '/b/cwagent-credential', # }\n      args: [ \"prod\" ]}",
+		"# x\n      command: /b/cwagent-credential\n      args:\n      - prod\n\n      # y\n      env:\n      - {name: a, value: \"}\"}\n    # z\n    as: me",
+		"\n      installHint: |\n        # a\n       b\n      command: /b/cwagent-credential\n      args: [prod]\n      x: >-\n        a\n\n         b",
+		"!!map\n      command: &c /b/cwagent-credential\n      args: [prod]",
+	} {
+		f.Add([]byte(kubeconfig("- name: token\n  user:\n    exec: "+exec)), "a'b: \"c\"")
+	}
+	f.Fuzz(func(t *testing.T, text []byte, token string) {
+		file := &File{Path: "config", text: text}
+		if file.parse() != nil || token == "" || !utf8.ValidString(token) {
+			return
+		}
+		out, users, err := file.Restore(nil, func(string) (ipc.Secret, error) { return ipc.NewSecret(token), nil })
+		if err != nil {
+			showable(t, file, err)
+			return
+		}
+		again := &File{Path: "config", text: out}
+		if err := again.parse(); err != nil || len(again.Ours) != 0 || len(again.Users) != len(file.Users)+len(users) || len(users) != len(file.Ours) {
+			t.Fatalf("read again: %v, %d restored of %q, now %q\n%s\nbecame\n%s", err, len(users), file.Ours, again.Ours, text, out)
+		}
+		want, err := load(string(text))
+		if err != nil {
+			return
+		}
+		for _, u := range users {
+			auth := want.AuthInfos[u.From]
+			if auth == nil || auth.Exec == nil || auth.Token != "" {
+				return // the same name twice, or something that YAML 1.1 takes for another
+			}
+			auth.Token, auth.Exec = token, nil
+		}
+		if got, err := load(string(out)); err != nil || !reflect.DeepEqual(got, want) {
+			t.Fatalf("client-go reads something else: %v\n%s\nbecame\n%s", err, text, out)
+		}
+	})
 }
 
 // Kubeconfigs with a few bytes wrong, where it matters to YAML.

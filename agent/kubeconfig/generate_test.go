@@ -102,7 +102,7 @@ func (w *writer) remark(indent string) {
 }
 
 func (w *writer) comment() string {
-	return w.oneOf("#", "# token: CW-SECRET-old", "# ä \u4f60\u597d \U0001f600", `# "quotes' {[`, "#- name: token", "# users:")
+	return w.oneOf("#", "# token: CW-SECRET-old", "# ä \u4f60\u597d \U0001f600", `# "quotes' {[`, "#- name: token", "# users:", "#\tx\t", "# exec: {")
 }
 
 var (
@@ -124,7 +124,7 @@ func (w *writer) spell(s string) string {
 	case w.chance(4) && !strings.Contains(quoted, `\`):
 		return escape.ReplaceAllStringFunc(quoted, func(c string) string {
 			if w.chance(4) {
-				return fmt.Sprintf(`\x%02x`, c)
+				return fmt.Sprintf(w.oneOf(`\x%02x`, `\x%02X`, `\u00%02x`, `\U000000%02X`), c)
 			}
 			return c
 		})

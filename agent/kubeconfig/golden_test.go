@@ -62,7 +62,7 @@ func TestGolden(t *testing.T) {
 			if got := len(f.Users[0].Servers); got != g.servers {
 				t.Errorf("%d servers: %v", got, f.Users[0].Servers)
 			}
-			out, err := f.Edit([]Change{{NewName: g.rename, Exec: Exec{"/usr/bin/cwagent-credential", "prod"}}})
+			out, _, err := f.Edit([]Change{{NewName: g.rename, Exec: Exec{"/usr/bin/cwagent-credential", "prod"}}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -150,7 +150,7 @@ func TestTokenAndExec(t *testing.T) {
 	if len(f.Users) != 1 || f.Users[0].Beside != "exec" {
 		t.Fatalf("%+v", f.Users)
 	}
-	_, err := f.Edit([]Change{{Exec: Exec{"/usr/bin/cwagent-credential", "prod"}}})
+	_, _, err := f.Edit([]Change{{Exec: Exec{"/usr/bin/cwagent-credential", "prod"}}})
 	if text := refusal(t, err); !strings.Contains(text, "line 13: ") || !strings.Contains(text, "has exec beside its token") {
 		t.Error(text)
 	}

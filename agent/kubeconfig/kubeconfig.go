@@ -11,11 +11,9 @@ package kubeconfig
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"go.yaml.in/yaml/v3"
 
@@ -28,31 +26,22 @@ const MaxSize = 64 << 20
 
 // A File is a kubeconfig as it was read.
 type File struct {
-	Path  string
-	Mode  fs.FileMode
-	Info  fs.FileInfo
-	Users []User   // those with a static token, in the order of the file
-	Names []string // of all users
-	Ours  []string // credentials that the file refers to already
+	Path   string
+	Mode   fs.FileMode
+	Info   fs.FileInfo
+	Users  []User   // those with a static token, in the order of the file
+	Others []Other  // the rest of them
+	Names  []string // of all users
+	Ours   []string // credentials that the file refers to already
 
 	text   []byte
 	root   *yaml.Node
+	json   bool // which YAML contains
 	config config
-}
 
-// A User is a user entry that holds a static token.
-type User struct {
-	Name     string
-	Token    ipc.Secret
-	Line     int          // of the token
-	Contexts []string     // that refer to this user
-	Foreign  bool         // those contexts stand in other files of the run
-	Clusters []string     // of those contexts, each once
-	Servers  []ipc.Server // of those clusters, each once, not yet canonical
-	CAs      [][]byte     // their certificate authorities
-	Beside   string       // key of another way to log in that stands beside the token; kubectl takes the token
-
-	entry *yaml.Node // the item of the users list
+	counts map[string]int         // of users, by name
+	places *positions             // built when first needed
+	refs   map[string][]reference // likewise, by the name of the user
 }
 
 // the parts of a kubeconfig that matter here
@@ -61,42 +50,10 @@ type config struct {
 	Clusters []namedCluster `yaml:"clusters"`
 	Contexts []namedContext `yaml:"contexts"`
 	Users    []yaml.Node    `yaml:"users"`
-}
 
-type userEntry struct {
-	Name string `yaml:"name"`
-	User struct {
-		Token        string    `yaml:"token"`
-		Exec         yaml.Node `yaml:"exec"`
-		AuthProvider yaml.Node `yaml:"auth-provider"`
-		TokenFile    string    `yaml:"tokenFile"`
-		Username     string    `yaml:"username"`
-	} `yaml:"user"`
+	contextsOf map[string][]int // by the name of their user
+	clusterOf  map[string]int   // the first of each name
 }
-
-// beside returns the key of what would win over an exec block in the token's
-// place, or be an error together with one.
-func (e *userEntry) beside() string {
-	switch u := &e.User; {
-	case !u.Exec.IsZero():
-		return "exec"
-	case !u.AuthProvider.IsZero():
-		return "auth-provider"
-	case u.TokenFile != "":
-		return "tokenFile"
-	case u.Username != "":
-		return "username"
-	}
-	return ""
-}
-
-type execEntry struct {
-	Command string   `yaml:"command"`
-	Args    []string `yaml:"args"`
-}
-
-// Plugin is the file name of the credential plugin.
-const Plugin = "cwagent-credential"
 
 // Read reads the kubeconfig at path and finds its static tokens. Its errors
 // are *ipc.Error and quote nothing of the file's contents.
@@ -114,7 +71,7 @@ func Read(path string) (*File, error) {
 	case info.Size() > MaxSize:
 		return nil, refuse(path, "it is larger than 64 MiB", "this cannot be a kubeconfig")
 	}
-	text, err := os.ReadFile(path)
+	text, err := readText(path)
 	if err != nil {
 		return nil, refuse(path, reason(err), "")
 	}
@@ -145,34 +102,16 @@ func (f *File) parse() error {
 	if err := f.root.Decode(&c); err != nil || c.Kind != "Config" {
 		return refuse(f.Path, "not a kubeconfig (kind: Config is missing)", "name a kubeconfig")
 	}
+	f.json = bytes.HasPrefix(bytes.TrimSpace(bytes.TrimPrefix(f.text, bom)), []byte("{"))
+	f.counts = make(map[string]int, len(c.Users))
 	for i := range c.Users {
-		if err := f.addUser(&c.Users[i]); err != nil {
+		if err := f.addUser(i, &c.Users[i]); err != nil {
 			return err
 		}
 	}
+	c.index()
 	f.config = c
 	return Resolve([]*File{f})
-}
-
-func (f *File) addUser(item *yaml.Node) error {
-	var e userEntry
-	if err := item.Decode(&e); err != nil {
-		return refuse(f.Path, fmt.Sprintf("line %d: a user entry cannot be read", item.Line), "")
-	}
-	f.Names = append(f.Names, e.Name)
-	if e.User.Token == "" {
-		var ex execEntry
-		if e.User.Exec.Decode(&ex) == nil && filepath.Base(ex.Command) == Plugin && len(ex.Args) == 1 {
-			f.Ours = append(f.Ours, ex.Args[0])
-		}
-		return nil
-	}
-	u := User{Name: e.Name, Token: ipc.NewSecret(e.User.Token), Line: item.Line, Beside: e.beside(), entry: item}
-	if _, v := child(value(item, "user"), "token"); v != nil {
-		u.Line = v.Line
-	}
-	f.Users = append(f.Users, u)
-	return nil
 }
 
 // child returns the key and the value of that name in a mapping.

@@ -2,26 +2,64 @@ package kubeconfig
 
 import (
 	"bytes"
-	"fmt"
+	"encoding/binary"
 )
 
 // telling is the least length of a token that is looked for elsewhere in the
 // file: a shorter one could be anything.
 const telling = 8
 
+// A finder looks for many tokens in one pass: by their last bytes, since their
+// first ones are all alike.
+type finder struct {
+	likely [1 << 16]bool    // by slot
+	tokens map[uint64][]int // indices into File.Users, by the last bytes
+	users  []User
+}
+
+func newFinder(f *File, changes []Change) *finder {
+	s := &finder{tokens: map[uint64][]int{}, users: f.Users}
+	for _, c := range changes {
+		token := f.Users[c.User].Token.Reveal()
+		if len(token) < telling {
+			continue
+		}
+		tail := binary.LittleEndian.Uint64([]byte(token[len(token)-telling:]))
+		s.likely[slot(tail)] = true
+		s.tokens[tail] = append(s.tokens[tail], c.User)
+	}
+	return s
+}
+
+// slot spreads the bits of x (Fibonacci hashing).
+func slot(x uint64) uint16 { return uint16(x * 0x9e3779b97f4a7c15 >> 48) }
+
+// find returns the index of the first user whose token stands in text, or -1.
+func (s *finder) find(text []byte) int {
+	for end := telling; end <= len(text); end++ {
+		tail := binary.LittleEndian.Uint64(text[end-telling:])
+		if !s.likely[slot(tail)] {
+			continue
+		}
+		for _, i := range s.tokens[tail] {
+			if bytes.HasSuffix(text[:end], []byte(s.users[i].Token.Reveal())) {
+				return i
+			}
+		}
+	}
+	return -1
+}
+
 // checkLeftovers refuses an edit that would leave a token in the file, in a
 // comment or under another key, where it would be forgotten.
 func (f *File) checkLeftovers(edited []byte, changes []Change) error {
-	for _, c := range changes {
-		u := f.Users[c.User]
-		token := []byte(u.Token.Reveal())
-		if len(token) < telling || !bytes.Contains(edited, token) {
-			continue
-		}
-		return f.refuseLine(f.otherLine(token, u.Line), fmt.Sprintf("the token of user %q stands here as well", u.Name),
-			"remove it there, in a comment perhaps, then import again")
+	i := newFinder(f, changes).find(edited)
+	if i < 0 {
+		return nil
 	}
-	return nil
+	u := f.Users[i]
+	return f.refuseLine(f.otherLine([]byte(u.Token.Reveal()), u.Line), "the token of user "+u.shown()+" stands here as well",
+		"remove it there, in a comment perhaps, then import again")
 }
 
 // otherLine returns the first line but one that holds token.

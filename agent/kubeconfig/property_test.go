@@ -29,7 +29,7 @@ type sample struct {
 func (s *sample) randomUser(i int) *node {
 	name := s.oneOf("token", "cw user", "it's", "ü", `a "b"`, "a: b", "me@home", "12ab", "user-") + strings.Repeat("x", i)
 	s.names = append(s.names, name)
-	token := str(fmt.Sprintf("%s%d", s.oneOf("CW-SECRET-", "9f8e7d6c", "a'b", `a"b\`, "#x", "{y", "sha256~", "a: "), i))
+	token := str(fmt.Sprintf("%s%d%s", s.oneOf("CW-SECRET-", "9f8e7d6c", "a'b", `a"b\`, "#x", "{y", "sha256~", "a: ", "0x", "ü<&>"), i, s.oneOf("", "", "-Zk3vY0pQm1tR7wX", `"\"'c9bL5nH2`)))
 	var user *node
 	edit := i == 0
 	switch s.IntN(7) {
@@ -51,7 +51,7 @@ func (s *sample) randomUser(i int) *node {
 		user.secret = true
 		c := &Change{Exec: Exec{
 			Command:    s.oneOf("/usr/bin/cwagent-credential", "/opt/my apps/cwagent-credential", `/C:\cw/cwagent-credential`, "/a#b: c/cwagent-credential"),
-			Credential: s.oneOf("prod", "true", "12", "a.b-c_d"),
+			Credential: s.oneOf("prod", "true", "12", "a.b-c_d") + strings.Repeat("1", i),
 		}}
 		if s.chance(2) {
 			c.NewName = fmt.Sprintf("cw-%d", i)
@@ -186,18 +186,21 @@ func TestEditAnything(t *testing.T) {
 	t.Logf("seed %d", seed)
 	for i := range *samples {
 		s := newSample(rand.New(rand.NewPCG(seed, uint64(i))))
-		out, err := s.edit()
+		in, err := s.edit()
 		if err == nil {
-			err = s.keeps(out)
+			err = s.keeps(in.text)
+		}
+		if err == nil {
+			err = in.laws()
 		}
 		if err != nil {
-			t.Fatalf("sample %d: %v\n%s\nbecame\n%s", i, err, s.text(), out)
+			t.Fatalf("sample %d: %v\n%s\nbecame\n%s\nand\n%s", i, err, s.text(), in.text, in.restored)
 		}
 	}
 }
 
 // edit makes the changes of the sample and has client-go look at what came out.
-func (s *sample) edit() ([]byte, error) {
+func (s *sample) edit() (*imported, error) {
 	want, err := load(s.text())
 	if err == nil {
 		err = s.expect(want)
@@ -205,40 +208,40 @@ func (s *sample) edit() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &File{Path: "config", text: []byte(s.text())}
+	in := &imported{before: &File{Path: "config", text: []byte(s.text())}, tokens: map[string]string{}}
+	f := in.before
 	if err := f.parse(); err != nil {
-		return nil, err
+		return in, err
 	}
-	var changes []Change
 	var creds []string
 	for i, u := range f.Users {
 		if c := s.changes[u.Name]; c != nil {
 			c.User = i
-			changes = append(changes, *c)
+			in.changes = append(in.changes, *c)
 			creds = append(creds, c.Exec.Credential)
+			in.tokens[c.Exec.Credential] = u.Token.Reveal()
 		}
 	}
-	out, err := f.Edit(changes)
-	if err != nil {
-		return nil, err
+	if in.text, in.undo, err = f.Edit(in.changes); err != nil {
+		return in, err
 	}
-	got, err := load(string(out))
+	got, err := load(string(in.text))
 	if err != nil || !reflect.DeepEqual(got, want) {
-		return out, fmt.Errorf("client-go reads something else than was meant: %v", err)
+		return in, fmt.Errorf("client-go reads something else than was meant: %v", err)
 	}
-	again := &File{Path: "config", text: out}
+	again := in.read(in.text)
 	if err := again.parse(); err != nil {
-		return out, err
+		return in, err
 	}
-	if len(again.Users) != len(f.Users)-len(changes) || !slices.Equal(again.Ours, creds) {
-		return out, fmt.Errorf("read again: %d users with tokens, of ours %q; want %q", len(again.Users), again.Ours, creds)
+	if len(again.Users) != len(f.Users)-len(in.changes) || !slices.Equal(again.Ours, creds) {
+		return in, fmt.Errorf("read again: %d users with tokens, of ours %q; want %q", len(again.Users), again.Ours, creds)
 	}
-	for _, c := range changes {
-		if bytes.Contains(out, []byte(f.Users[c.User].Token.Reveal())) {
-			return out, fmt.Errorf("the token of %q is still there", f.Users[c.User].Name)
+	for _, token := range in.tokens {
+		if bytes.Contains(in.text, []byte(token)) {
+			return in, fmt.Errorf("a token is still there")
 		}
 	}
-	return out, nil
+	return in, nil
 }
 
 // load reads a kubeconfig as kubectl does.

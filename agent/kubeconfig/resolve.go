@@ -34,6 +34,19 @@ type namedContext struct {
 	} `yaml:"context"`
 }
 
+// index notes where things are, because there may be thousands of them.
+func (c *config) index() {
+	c.contextsOf, c.clusterOf = map[string][]int{}, map[string]int{}
+	for i, x := range c.Contexts {
+		c.contextsOf[x.Context.User] = append(c.contextsOf[x.Context.User], i)
+	}
+	for i, x := range c.Clusters {
+		if _, taken := c.clusterOf[x.Name]; !taken {
+			c.clusterOf[x.Name] = i
+		}
+	}
+}
+
 // Resolve finds the contexts and clusters of each user over all files, which
 // KUBECONFIG may spread: a context looks for its user and cluster in its own
 // file first and then in the others, in their order, as client-go merges them.
@@ -50,28 +63,22 @@ func Resolve(files []*File) error {
 
 func (f *File) resolveUser(u *User, files []*File) error {
 	u.Contexts, u.Clusters, u.Servers, u.CAs = nil, nil, nil, nil
-	if err := f.addContexts(u, files); err != nil || len(u.Contexts) > 0 {
+	u.Elsewhere = f.elsewhere(u, files)
+	if err := f.addContexts(u, files); err != nil {
 		return err
 	}
-	for _, other := range files {
-		// A file that has a user of that name means its own.
-		if other == f || slices.Contains(other.Names, u.Name) {
-			continue
-		}
+	for _, other := range u.Elsewhere {
 		if err := other.addContexts(u, files); err != nil {
 			return err
 		}
 	}
-	u.Foreign = len(u.Contexts) > 0
 	return nil
 }
 
 // addContexts gives u the contexts of f that name it, and their clusters.
 func (f *File) addContexts(u *User, files []*File) error {
-	for _, x := range f.config.Contexts {
-		if x.Context.User != u.Name {
-			continue
-		}
+	for _, i := range f.config.contextsOf[u.Name] {
+		x := &f.config.Contexts[i]
 		u.Contexts = append(u.Contexts, x.Name)
 		if slices.Contains(u.Clusters, x.Context.Cluster) {
 			continue
@@ -91,8 +98,8 @@ func (f *File) addContexts(u *User, files []*File) error {
 
 // addCluster gives u the cluster of that name, if f has it.
 func (f *File) addCluster(u *User, name string) (found bool, err error) {
-	i := slices.IndexFunc(f.config.Clusters, func(c namedCluster) bool { return c.Name == name })
-	if i < 0 {
+	i, found := f.config.clusterOf[name]
+	if !found {
 		return false, nil
 	}
 	s, ca, err := f.server(f.config.Clusters[i].Cluster)

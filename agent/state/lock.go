@@ -1,0 +1,47 @@
+package state
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/cwagent/cwagent/ipc"
+)
+
+const (
+	lockWait = 5 * time.Second // a holder reads and writes one file
+	lockPoll = 5 * time.Millisecond
+)
+
+var errLocked = errors.New("locked")
+
+// Lock makes sure that nobody else changes the file until unlock: neither another
+// process nor another goroutine. The kernel drops the lock with the process,
+// so that none is ever stale; its file stays, because removing it would let two
+// in. Do not ask anybody anything while you hold it.
+func (f File) Lock() (unlock func(), err error) {
+	if err := f.folder(); err != nil {
+		return nil, err
+	}
+	path := f.Path() + ".lock"
+	l, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock state: %w", err)
+	}
+	for deadline := time.Now().Add(lockWait); ; time.Sleep(lockPoll) {
+		err := tryLock(l)
+		if err == nil {
+			return func() { l.Close() }, nil
+		}
+		if !errors.Is(err, errLocked) {
+			l.Close()
+			return nil, fmt.Errorf("lock state %s: %w", path, err)
+		}
+		if time.Now().After(deadline) {
+			l.Close()
+			return nil, &ipc.Error{Code: ipc.CodeInvalid, What: "state " + f.Path() + ": another cwagent is changing it and does not come to an end",
+				Hint: "look for a cwagent that hangs, end it and try again"}
+		}
+	}
+}
