@@ -5,8 +5,7 @@
 // sense is an error that names the line, so that a misspelt key never means
 // that a setting is silently not in force. Errors quote keys, never values: a
 // value in the wrong place may be a token, and a token in a server or a source is
-// refused as such. What this version cannot do yet, such as watch, is an unknown
-// key, too: accepted, it would be a setting that is not in force.
+// refused as such.
 //
 // A file that is missing or empty is all defaults. Relative paths in it are
 // relative to its folder, and "~" is the home folder. The certificates of servers
@@ -38,7 +37,8 @@ type Config struct {
 	Store       Store
 	CoreWeave   CoreWeave
 	WarnBefore  []time.Duration // before an expiry, longest first; empty where the file says []
-	Credentials []Credential    // in the order of the file, names unique
+	Watch       Watch
+	Credentials []Credential // in the order of the file, names unique
 }
 
 // Store names where tokens rest.
@@ -79,6 +79,7 @@ func Default() Config {
 		Store:      StoreAuto,
 		CoreWeave:  CoreWeave{Endpoint: "https://api.coreweave.com"},
 		WarnBefore: []time.Duration{14 * day, 3 * day, day, time.Hour},
+		Watch:      defaultWatch(),
 	}
 }
 
@@ -180,6 +181,9 @@ func (f *file) fill(c *Config, dir string) error {
 	err := f.CoreWeave.fill(&c.CoreWeave, dir)
 	if err == nil && f.WarnBefore != nil {
 		c.WarnBefore, err = durations(f.WarnBefore)
+	}
+	if err == nil {
+		err = f.Watch.fill(&c.Watch, dir)
 	}
 	seen := map[string]int{}
 	for i := 0; i < len(f.Credentials) && err == nil; i++ {

@@ -65,6 +65,7 @@ credentials:
 		Store:      StoreKeyring,
 		CoreWeave:  CoreWeave{Endpoint: "https://API.example.com:8443", CAFile: filepath.Join(home, "ca.pem")},
 		WarnBefore: []time.Duration{14 * day, 3 * day, time.Hour},
+		Watch:      defaultWatch(),
 		Credentials: []Credential{
 			{Name: "train", MaxAge: Age{Limit: 90 * day}},
 			{Name: "7", MaxAge: Age{Never: true}},
@@ -126,8 +127,6 @@ type errorTest struct{ name, text, want string }
 var errorTests = []errorTest{
 	{"unknown key", "store: auto\nstroe: auto\n", `line 2: unknown key "stroe"`},
 	{"unknown key below", "coreweave:\n  endpoint: https://x\n  token: CW-SECRET-x\n", `line 3: unknown key "token"`},
-	{"not in this version: watch", "store: auto\nwatch: {kubeconfigs: [~/.kube/config]}\n", `line 2: unknown key "watch"`},
-	{"not in this version: watch alone", "watch:\n  downloads: []\n", `line 1: unknown key "watch"`},
 	{"not in this version: file", "store: file\n", `line 1: store: there is no such store`},
 	{"a token for a key", "CW-SECRET-x: auto\n", `line 1: unknown key here`},
 	{"key twice", "store: auto\n\nstore: memory\n", `line 3: the key stands in line 1 already`},
@@ -163,7 +162,7 @@ var errorTests = []errorTest{
 
 func TestErrors(t *testing.T) {
 	t.Parallel()
-	for _, tt := range slices.Concat(errorTests, serverErrors, sourceErrors) {
+	for _, tt := range slices.Concat(errorTests, serverErrors, sourceErrors, watchErrors) {
 		_, err := parse("/c.yaml", []byte(tt.text))
 		var e *ipc.Error
 		if !errors.As(err, &e) || e.What != "config /c.yaml: "+tt.want || e.Hint == "" || e.Code != ipc.CodeInvalid {
@@ -238,7 +237,7 @@ func FuzzConfig(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	for _, tt := range slices.Concat(serverErrors, sourceErrors) {
+	for _, tt := range slices.Concat(serverErrors, sourceErrors, watchErrors) {
 		f.Add([]byte(tt.text))
 	}
 	f.Add([]byte(sources))

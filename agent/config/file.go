@@ -24,6 +24,7 @@ type file struct {
 	Store       value        `yaml:"store"`
 	CoreWeave   coreWeave    `yaml:"coreweave"`
 	WarnBefore  []value      `yaml:"warnBefore"`
+	Watch       watching     `yaml:"watch"`
 	Credentials []credential `yaml:"credentials"`
 
 	lines []int // of the entries of Credentials

@@ -11,9 +11,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cwagent/cwagent/agent"
+	"github.com/cwagent/cwagent/agent/absorb"
 	"github.com/cwagent/cwagent/agent/config"
+	"github.com/cwagent/cwagent/agent/kubeconfig"
 	"github.com/cwagent/cwagent/agent/ledger"
 	"github.com/cwagent/cwagent/agent/render"
+	"github.com/cwagent/cwagent/agent/rewritten"
 	"github.com/cwagent/cwagent/agent/store"
 	"github.com/cwagent/cwagent/agent/wall"
 	"github.com/cwagent/cwagent/ipc"
@@ -28,7 +31,9 @@ func (c *cli) newAgent() *cobra.Command {
 It then answers what it has been asked and leaves.
 
 Tokens rest in the OS keyring. The agent reads them at its start, those first
-that somebody asks for, and answers from memory.`,
+that somebody asks for, and answers from memory. It looks after kubeconfigs:
+a static token that comes back into one is taken out again, see "watch" in the
+config.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := harden(); err != nil {
@@ -48,7 +53,7 @@ that somebody asks for, and answers from memory.`,
 			if err != nil {
 				return err
 			}
-			a, err := c.wire(log, path, set)
+			a, watcher, err := c.wire(log, path, set)
 			if err != nil {
 				return err
 			}
@@ -66,7 +71,8 @@ that somebody asks for, and answers from memory.`,
 			ctx := cmd.Context()
 			var running sync.WaitGroup
 			running.Go(func() { a.Run(ctx) })
-			running.Go(func() { set.follow(ctx, a) })
+			running.Go(func() { set.follow(ctx, a, watcher) })
+			running.Go(func() { watcher.Run(ctx) })
 			defer running.Wait()
 			s := &server.Server{Agent: a, Log: log}
 			return s.Serve(ctx, l)
@@ -74,16 +80,25 @@ that somebody asks for, and answers from memory.`,
 	}
 }
 
-// wire makes the agent of its parts.
-func (c *cli) wire(log *slog.Logger, socket string, set *settings) (*agent.Agent, error) {
+// wire makes the agent of its parts, and what looks after kubeconfigs for it.
+func (c *cli) wire(log *slog.Logger, socket string, set *settings) (*agent.Agent, *absorb.Watcher, error) {
 	state, err := config.StateDir(c.getenv)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return agent.New(agent.Config{
+	var watcher *absorb.Watcher // nobody asks for it before both are made
+	a := agent.New(agent.Config{
 		Store: pickStore(set.first.Store), Ledger: ledger.File{Dir: state}, Codec: render.Codec{}, Verifier: &set.verify,
 		Settings: set.agent(set.first), Now: c.now, Alarm: wall.New(), Log: log, Version: version, Socket: socket,
-	}), nil
+		Watched: func() []ipc.Watch { return watcher.Watched() },
+		Changed: func() { watcher.CredentialsChanged() },
+	})
+	watcher = absorb.New(absorb.Config{
+		Agent: a, Rewritten: rewritten.Folder{Dir: state}, Consent: absorb.Consent{Dir: state},
+		Plugin: func() (string, error) { return c.pluginPath("") }, Shared: kubeconfig.Shared,
+		Settings: watching(set.first), Now: c.now, Log: log,
+	})
+	return a, watcher, nil
 }
 
 // pickStore returns the store that the config names. "auto" is the keyring: the

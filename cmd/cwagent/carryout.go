@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/cwagent/cwagent/agent/kubeconfig"
 	"github.com/cwagent/cwagent/ipc"
 )
 
@@ -30,8 +32,13 @@ func (p *planner) carryOut(ctx context.Context) error {
 		return err
 	}
 	ctx = context.WithoutCancel(ctx)
+	done, err := p.folder.Turn()
+	if err != nil {
+		return err
+	}
+	defer done()
 	for i, pl := range p.plans {
-		if err := p.apply(ctx, pl); err != nil {
+		if err := p.applyAndFollow(ctx, pl); err != nil {
 			p.finish(p.plans[:i])
 			return err
 		}
@@ -40,20 +47,34 @@ func (p *planner) carryOut(ctx context.Context) error {
 	return nil
 }
 
-// apply carries out the plan of one file: first the tokens go to the agent,
-// then the file is rewritten. If that fails, what this file brought the agent is
-// taken back, unless somebody has built on it meanwhile.
-func (p *planner) apply(ctx context.Context, pl *plan) (err error) {
-	var done []ipc.AddReply
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, p.undo(ctx, done))
-		}
-	}()
-	text, err := pl.file.Edit(pl.changes())
-	if err != nil {
+// applyAndFollow carries out the plan of one file, and renames what refers to its
+// users elsewhere.
+func (p *planner) applyAndFollow(ctx context.Context, pl *plan) error {
+	if err := p.apply(ctx, pl); err != nil {
 		return err
 	}
+	for _, re := range p.renames {
+		if re.Of != pl.File {
+			continue
+		}
+		if err := p.follow(re); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// apply carries out the plan of one file: first the tokens go to the agent, then
+// what restore needs is noted, then the file is rewritten. If that fails, what
+// this file brought is taken back, unless somebody has built on it meanwhile.
+func (p *planner) apply(ctx context.Context, pl *plan) (err error) {
+	var done []ipc.AddReply
+	takeBack := func() error { return nil }
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, takeBack(), p.undo(ctx, done))
+		}
+	}()
 	for _, it := range pl.Items {
 		reply, err := p.add(ctx, it.request)
 		if err != nil {
@@ -62,7 +83,53 @@ func (p *planner) apply(ctx context.Context, pl *plan) (err error) {
 		it.added = reply.Credential
 		done = append(done, reply)
 	}
-	return pl.file.Write(text)
+	return pl.file.Rewrite(func(f *kubeconfig.File) ([]byte, error) {
+		changes, err := pl.changesIn(f)
+		if err != nil {
+			return nil, err
+		}
+		text, undo, err := f.Edit(changes)
+		if err != nil {
+			return nil, err
+		}
+		pl.label(undo)
+		back, err := p.folder.Note(pl.File, text, p.now(), undo)
+		if err != nil {
+			return nil, err
+		}
+		earlier := takeBack
+		takeBack = func() error { return errors.Join(back(), earlier()) }
+		return text, nil
+	})
+}
+
+// label says in undo data which token stood there.
+func (pl *plan) label(undo []kubeconfig.Undo) {
+	for i := range undo {
+		for _, it := range pl.Items {
+			if it.Credential == undo[i].Credential {
+				undo[i].Label = it.added.Label
+			}
+		}
+	}
+}
+
+// changesIn are the changes of a plan for the file as it is now: kubectl may have
+// written it since, and that is not a reason to ask the person again.
+func (pl *plan) changesIn(f *kubeconfig.File) ([]kubeconfig.Change, error) {
+	if f == pl.file {
+		return pl.changes(), nil
+	}
+	changes := pl.changes()
+	for i, it := range pl.Items {
+		changes[i].User = slices.IndexFunc(f.Users, func(u kubeconfig.User) bool {
+			return u.Name == it.User && u.Token.Equal(it.request.Secret)
+		})
+		if changes[i].User < 0 || it.NewUser != "" && slices.Contains(f.Names, it.NewUser) {
+			return nil, fail("nothing was written: run the command again", "%s: it has changed while it was being imported", pl.File)
+		}
+	}
+	return changes, nil
 }
 
 func (p *planner) add(ctx context.Context, r ipc.AddRequest) (ipc.AddReply, error) {
@@ -107,15 +174,23 @@ func (p *planner) finish(plans []*plan) {
 			for _, it := range pl.Items {
 				fmt.Fprintf(p.out, "  %s: %s\n", it.added.Name, vouchedWords(it.added))
 			}
+			for _, re := range p.renames {
+				if re.Of == pl.File {
+					fmt.Fprintf(p.out, "%s: rewritten\n", re.File)
+				}
+			}
 		}
 	}
+	var files []string
 	for _, pl := range plans {
+		files = append(files, pl.File)
 		fmt.Fprintf(p.err, "note: the token in %s has lain on disk in clear since %s at the latest\n",
 			pl.File, pl.file.Info.ModTime().Local().Format(time.DateOnly))
 	}
 	fmt.Fprintf(p.err, `note: copies may exist: make a new token at %s,
       hand it over with "cwagent rotate NAME", and delete the old one there
 `, consolePage)
+	fmt.Fprintf(p.err, "note: all of it can be undone: cwagent restore %s\n", quotedWords(files))
 	for _, pl := range plans {
 		for _, it := range pl.Items {
 			if it.added.Expiry == ipc.ExpiryUnknown {

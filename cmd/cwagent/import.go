@@ -25,6 +25,10 @@ type importFlags struct {
 	plaintext  bool
 	pluginPath string
 	output     string
+	scan       bool
+	merge      bool
+
+	renameContext string
 }
 
 func (c *cli) newImport() *cobra.Command {
@@ -33,21 +37,39 @@ func (c *cli) newImport() *cobra.Command {
 		Use:   "import [FILE...]",
 		Short: "Take static tokens out of kubeconfigs",
 		Long: `Take static tokens out of kubeconfigs: hand them to the agent, and put a
-reference to cwagent-credential in their place. Nothing else in the file changes.
-A user that is literally named "token", as in the Console's downloads, is renamed
-so that two downloads do not collide.
+reference to cwagent-credential in their place. Nothing else in the file changes,
+and "cwagent restore FILE" takes it back. What is going to happen is shown first,
+as a diff without secrets.
 
-Without FILE: the files of KUBECONFIG, else ~/.kube/config. Tokens that do not
-begin with CW-SECRET- are left alone unless asked for with --user or --all.`,
+Without FILE: the files of KUBECONFIG, else ~/.kube/config; downloads of the
+Console in ~/Downloads are offered. Tokens that do not begin with CW-SECRET- are
+left alone unless asked for with --user or --all; so are users with an exec block,
+a certificate or a password.
+
+A credential is named after the file (CWKubeconfig_cwtoken-ID-NAME), else after
+the cluster, or by --name: up to 63 letters, digits, dots, hyphens and
+underscores, the first a letter or digit. If that name is taken by another token
+it gets -2. The same token in several files is one credential. A user that is
+literally named "token", as in the Console's downloads, is renamed cw-NAME, so
+that two downloads do not collide; other users keep their names.
+
+With --merge the clusters, contexts and users of FILE are added to the kubeconfig
+that kubectl uses: the first of KUBECONFIG, else ~/.kube/config.
+
+With --scan nothing is imported: kubeconfigs below HOME, or below the folders
+named, are searched for CKS tokens in clear. Exit code 0: none, 1: some, 2: none,
+but not everything could be looked at.`,
 		Example: `  cwagent import --expires 30d ~/Downloads/CWKubeconfig_cwtoken-3f9a1c7e-prod
-  cwagent import --dry-run`,
+  cwagent import --merge ~/Downloads/CWKubeconfig_cwtoken-3f9a1c7e-prod
+  cwagent import --dry-run
+  cwagent import --scan`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.runImport(cmd.Context(), args, fl)
 		},
 	}
 	f := cmd.Flags()
 	fl.life.register(f)
-	f.StringVar(&fl.name, "name", "", "name of the credential (default: from the file's name, else the cluster's)")
+	f.StringVar(&fl.name, "name", "", "name of the credential: letters, digits, dots, hyphens, underscores (default: from the file's name, else the cluster's)")
 	f.StringArrayVar(&fl.users, "user", nil, "import only this user of the kubeconfig (several allowed)")
 	f.BoolVar(&fl.all, "all", false, "import other vendors' tokens as well")
 	f.BoolVar(&fl.dryRun, "dry-run", false, "show what would be done, change nothing")
@@ -55,6 +77,9 @@ begin with CW-SECRET- are left alone unless asked for with --user or --all.`,
 	f.BoolVar(&fl.ephemeral, "ephemeral", false, "keep the tokens in the agent's memory only")
 	f.BoolVar(&fl.noVerify, "no-verify", false, "take the tokens without asking whether they are alive")
 	f.BoolVar(&fl.plaintext, "allow-plaintext-keyring", false, "accept a keyring without a password: tokens lie on disk in clear")
+	f.BoolVar(&fl.merge, "merge", false, "add the clusters, contexts and users of FILE to the kubeconfig that kubectl uses")
+	f.StringVar(&fl.renameContext, "rename-context", "", "with --merge: the name of a context whose own name is taken there")
+	f.BoolVar(&fl.scan, "scan", false, "only list the tokens that lie in kubeconfigs below HOME, or below the folders named")
 	f.StringVar(&fl.pluginPath, "plugin-path", "", "absolute path of cwagent-credential to write (default: as PATH gives it)")
 	f.StringVarP(&fl.output, "output", "o", "text", "text or json")
 	return cmd
@@ -64,6 +89,12 @@ func (c *cli) runImport(ctx context.Context, args []string, fl importFlags) erro
 	if err := oneOf(fl.output, "text", "json"); err != nil {
 		return err
 	}
+	if fl.scan {
+		return c.runScan(ctx, args, fl.output)
+	}
+	if fl.renameContext != "" && !fl.merge {
+		return fail("cwagent import --help", "--rename-context: it goes with --merge")
+	}
 	plugin, err := c.pluginPath(fl.pluginPath)
 	if err != nil {
 		return err
@@ -72,14 +103,18 @@ func (c *cli) runImport(ctx context.Context, args []string, fl importFlags) erro
 	if err != nil {
 		return err
 	}
-	p := &planner{cli: c, agent: a, flags: fl, plugin: plugin, shared: kubeconfig.Shared}
-	if err := p.read(ctx, c.kubeconfigs(args)); err != nil {
+	folder, err := c.rewrittenFiles()
+	if err != nil {
 		return err
 	}
-	if err := p.check(len(args) > 0); err != nil {
+	p := &planner{cli: c, agent: a, flags: fl, plugin: plugin, folder: folder, shared: kubeconfig.Shared}
+	if err := p.plan(ctx, args); err != nil {
 		return err
 	}
-	if err := p.print(ctx); err != nil || fl.dryRun || len(p.plans) == 0 {
+	if err := p.print(ctx); err != nil {
+		return err
+	}
+	if err := p.check(len(args) > 0); err != nil || fl.dryRun || len(p.plans) == 0 && p.merge == nil {
 		return err
 	}
 	if !fl.yes {
@@ -92,7 +127,32 @@ func (c *cli) runImport(ctx context.Context, args []string, fl importFlags) erro
 			return nil
 		}
 	}
-	return p.carryOut(ctx)
+	if err := p.carryOut(ctx); err != nil {
+		return err
+	}
+	if p.merge != nil {
+		if err := p.mergeNow(); err != nil {
+			return err
+		}
+	}
+	return p.askConsent(ctx)
+}
+
+// plan finds out what is going to be done.
+func (p *planner) plan(ctx context.Context, args []string) error {
+	if p.flags.merge {
+		if err := p.mergeFiles(args); err != nil {
+			return err
+		}
+	}
+	files, err := p.choose(ctx, args)
+	if err != nil {
+		return err
+	}
+	if err := p.read(ctx, files); err != nil || !p.flags.merge {
+		return err
+	}
+	return p.planMerge(ctx)
 }
 
 // kubeconfigs returns the files to import: those named, else those of

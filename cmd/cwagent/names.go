@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -60,30 +58,26 @@ func (p *planner) planned(match func(ipc.AddRequest) bool) string {
 	return ""
 }
 
-// freeUser returns want, or want-2 ..., whichever no user of the file has.
-func freeUser(pl *plan, want string) string {
-	name := want
-	for n := 2; ; n++ {
-		taken := slices.Contains(pl.file.Names, name) ||
-			slices.ContainsFunc(pl.Items, func(it *item) bool { return it.NewUser == name })
-		if !taken {
-			return name
+// takenUser reports whether a user name means somebody else in the files of this
+// run: KUBECONFIG may list them all. One token in several files goes by one name.
+func (p *planner) takenUser(f *kubeconfig.File, name, credential string) bool {
+	files := p.files
+	if p.into != nil {
+		files = append(slices.Clone(files), p.into)
+	}
+	for _, g := range files {
+		ours := g != f && slices.ContainsFunc(g.Others, func(o kubeconfig.Other) bool {
+			return o.Name == name && o.Kind == kubeconfig.KindOurs && o.Detail == credential
+		})
+		if slices.Contains(g.Names, name) && !ours {
+			return true
 		}
-		name = fmt.Sprintf("%s-%d", want, n)
 	}
-}
-
-// download matches the file names of the Console's kubeconfigs, with what
-// browsers and people add: " (1)", ".txt", ".yaml".
-var download = regexp.MustCompile(`^CWKubeconfig_(cwtoken-[A-Za-z0-9]+)-(.+?)(?: \(\d+\))?(?:\.txt|\.ya?ml)?$`)
-
-// consoleName takes the public id and the name out of the path of a download.
-func consoleName(path string) (id, name string) {
-	m := download.FindStringSubmatch(filepath.Base(path))
-	if m == nil {
-		return "", ""
-	}
-	return m[1], m[2]
+	return slices.ContainsFunc(p.plans, func(pl *plan) bool {
+		return slices.ContainsFunc(pl.Items, func(it *item) bool {
+			return it.NewUser == name && (pl.file == f || it.Credential != credential)
+		})
+	})
 }
 
 // credentialName makes a name that is allowed: from the file's, else from the

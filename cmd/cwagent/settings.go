@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cwagent/cwagent/agent"
+	"github.com/cwagent/cwagent/agent/absorb"
 	"github.com/cwagent/cwagent/agent/config"
 	"github.com/cwagent/cwagent/agent/coreweave"
 	"github.com/cwagent/cwagent/agent/kubeconfig"
@@ -53,9 +54,9 @@ func (c *cli) newSettings(log *slog.Logger) (*settings, error) {
 	return s, s.verify.use(s, s.first.CoreWeave)
 }
 
-// follow applies the config to a whenever it changes, until ctx ends. A broken
-// file leaves everything as it is, and says so.
-func (s *settings) follow(ctx context.Context, a *agent.Agent) {
+// follow applies the config to a and w whenever it changes, until ctx ends. A
+// broken file leaves everything as it is, and says so.
+func (s *settings) follow(ctx context.Context, a *agent.Agent, w *absorb.Watcher) {
 	config.Follow(ctx, s.path, watchFolder, func(cfg config.Config, err error) {
 		if err == nil {
 			err = s.verify.use(s, cfg.CoreWeave)
@@ -73,6 +74,7 @@ func (s *settings) follow(ctx context.Context, a *agent.Agent) {
 			s.log.Error("config is not in force", "error", err)
 			return
 		}
+		w.Configure(watching(cfg))
 		s.log.Info("config is in force", "path", s.path)
 	})
 }
@@ -134,6 +136,14 @@ func watchFolder(ctx context.Context, dir string, changed func()) {
 		}
 	}
 	watch.Folder(ctx, dir, watch.Options{Shared: kubeconfig.Shared, State: began}, changed)
+}
+
+// watching is what the config says about static tokens, in the words of the
+// watcher.
+func watching(cfg config.Config) absorb.Settings {
+	return absorb.Settings{
+		Kubeconfigs: cfg.Watch.Kubeconfigs, Downloads: cfg.Watch.Downloads, OnStaticToken: absorb.Reaction(cfg.Watch.OnStaticToken),
+	}
 }
 
 // policy is what the config says about when a person is needed.

@@ -1,0 +1,291 @@
+package absorb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/cwagent/cwagent/agent"
+	"github.com/cwagent/cwagent/agent/kubeconfig"
+	"github.com/cwagent/cwagent/agent/rewritten"
+	"github.com/cwagent/cwagent/agent/shell"
+	"github.com/cwagent/cwagent/ipc"
+)
+
+// asking is why a token is left for the moment.
+const asking = "it is being asked about"
+
+// An examination is one look at one file.
+type examination struct {
+	*Watcher
+	f    *file
+	read *kubeconfig.File
+	id   string // public id of the token in a download, by the name of the file
+	deep bool   // whoever knows may be asked; else it is left at what the agent has in memory
+
+	credentials []ipc.Credential
+	decided     []decision
+	successors  []successor
+	out         outcome
+	asks        []string // what is left to be asked
+}
+
+// A decision is that a user is to refer to a credential, which has its token.
+type decision struct {
+	user    string
+	token   ipc.Secret
+	holding agent.Holding
+	fresh   bool // it has just taken over
+}
+
+// examine looks at f, and does what can be done. It does not change f.
+func (w *Watcher) examine(ctx context.Context, f *file, deep bool) outcome {
+	e := &examination{Watcher: w, f: f, deep: deep}
+	e.begin(ctx)
+	if len(e.decided)+len(e.successors) > 0 {
+		e.act(ctx)
+	}
+	if len(e.asks) > 0 && deep {
+		e.out.answered = strings.Join(e.asks, "\n")
+	} else {
+		e.out.question = strings.Join(e.asks, "\n")
+	}
+	if len(e.out.found) == 0 {
+		e.say(nil, finding{Watch: ipc.Watch{State: ipc.WatchQuiet}})
+	}
+	return e.out
+}
+
+func (e *examination) begin(ctx context.Context) {
+	info, err := os.Stat(e.f.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		e.say(nil, finding{Watch: ipc.Watch{State: ipc.WatchMissing, Why: "there is no such file"}})
+		return
+	case err == nil && info.Mode().IsRegular() && info.Size() == 0:
+		return // somebody is about to write it
+	}
+	if e.read, err = kubeconfig.Read(e.f.path); err != nil {
+		why, hint := e.words(err)
+		if denied(e.f.path) {
+			hint = permissionHint(runtime.GOOS)
+		}
+		e.say(nil, finding{Watch: ipc.Watch{State: ipc.WatchUnreadable, Why: why, Hint: hint}})
+		return
+	}
+	if !slices.ContainsFunc(e.read.Users, func(u kubeconfig.User) bool { return agent.IsAPIToken(u.Token) }) {
+		return
+	}
+	why, hint := e.kept()
+	s, err := e.Agent.Status(ctx, ipc.StatusRequest{})
+	e.credentials = s.Credentials
+	if e.f.kind == ipc.WatchDownload {
+		e.id, _ = kubeconfig.Download(e.f.path)
+	}
+	for i := range e.read.Users {
+		u := &e.read.Users[i]
+		switch {
+		case !agent.IsAPIToken(u.Token):
+		case why != "":
+			e.say(u, finding{Watch: ipc.Watch{State: ipc.WatchFound, Why: why, Hint: hint}})
+		case err != nil:
+			e.again(u, "", err)
+		default:
+			e.judge(ctx, u)
+		}
+	}
+}
+
+// kept says why all tokens of the file are to stay where they are, if they are.
+func (e *examination) kept() (why, hint string) {
+	e.mu.Lock()
+	reaction := e.settings.OnStaticToken
+	e.mu.Unlock()
+	hint = e.importHint()
+	records, err := e.Rewritten.Load()
+	if err != nil {
+		return "not known which files import has rewritten: " + err.Error(), ""
+	}
+	if i := rewritten.Find(records, rewritten.Path(e.f.path)); i >= 0 && records[i].Restored != nil {
+		return "it was restored: its tokens are meant to be there", hint
+	}
+	if reaction == Warn {
+		return "the config says that it is to be told only", hint
+	}
+	if e.f.kind == ipc.WatchDownload {
+		switch agreed, asked, err := e.Consent.Load(); {
+		case err != nil:
+			return "not known whether downloads may be taken: " + err.Error(), hint
+		case !asked:
+			return "nobody has agreed yet that tokens are taken out of downloads", hint + " (at a terminal it asks that, too)"
+		case !agreed:
+			return "it was not agreed that tokens are taken out of downloads", hint
+		}
+	}
+	if name, shared := e.Shared(e.f.path); shared {
+		return "it lies on " + name + ", and the other machines that share it may not reach this one's store", hint
+	}
+	return "", ""
+}
+
+// judge decides about one token.
+func (e *examination) judge(ctx context.Context, u *kubeconfig.User) {
+	servers, err := canonical(u.Servers)
+	if err != nil {
+		e.fail(u, ipc.WatchFound, err)
+		return
+	}
+	if h, ok := e.recognize(u, servers); ok {
+		e.decide(u, h)
+		return
+	}
+	if known := e.Agent.Recognize(u.Token); len(known) > 0 {
+		e.found(u, known[0].Credential, "credential "+known[0].Credential+" has this token, but is not bound to all servers of its contexts", e.importHint())
+		return
+	}
+	c, ok := e.candidate(u, servers)
+	if !ok {
+		return
+	}
+	e.asks = append(e.asks, fmt.Sprintf("%q %s %d %v", u.Name, c.Name, c.Revision, c.Identity))
+	if !e.deep {
+		e.say(u, finding{Watch: ipc.Watch{State: ipc.WatchWaiting, Why: asking, Credential: c.Name}})
+		return
+	}
+	e.succeed(ctx, u, c)
+}
+
+// act does what was found to be right, while nobody else rewrites kubeconfigs.
+func (e *examination) act(ctx context.Context) {
+	done, err := e.Rewritten.Turn()
+	if err != nil {
+		for _, s := range e.successors {
+			e.again(s.user, s.credential.Name, err)
+		}
+		e.left(err)
+		return
+	}
+	defer done()
+	e.promote(ctx)
+	if len(e.decided) > 0 {
+		e.rewrite()
+	}
+}
+
+// recognize returns who has the token of u and is bound to all of its servers.
+func (e *examination) recognize(u *kubeconfig.User, servers []ipc.Server) (agent.Holding, bool) {
+	var found agent.Holding
+	for _, h := range e.Agent.Recognize(u.Token) {
+		if c, ok := e.credential(h.Credential); ok && serves(c, servers) && (found.Credential == "" || h.Credential == u.Ours) {
+			found = h
+		}
+	}
+	return found, found.Credential != ""
+}
+
+func (e *examination) credential(name string) (ipc.Credential, bool) {
+	i := slices.IndexFunc(e.credentials, func(c ipc.Credential) bool { return c.Name == name })
+	if i < 0 {
+		return ipc.Credential{}, false
+	}
+	return e.credentials[i], true
+}
+
+// candidate returns the one credential whose successor the token of u may be.
+func (e *examination) candidate(u *kubeconfig.User, servers []ipc.Server) (ipc.Credential, bool) {
+	if len(servers) == 0 {
+		e.found(u, "", "no context of the file uses it, so nobody knows which credential it is for", e.importHint())
+		return ipc.Credential{}, false
+	}
+	var fit []ipc.Credential
+	for _, c := range e.credentials {
+		if serves(c, servers) {
+			fit = append(fit, c)
+		}
+		if c.Name == u.Ours && serves(c, servers) {
+			return c, true // the user refers to it: the token stands beside
+		}
+	}
+	switch len(fit) {
+	case 0:
+		e.found(u, "", "no credential is bound to all servers of its contexts", e.importHint())
+	case 1:
+		return fit[0], true
+	default:
+		e.found(u, "", fmt.Sprintf("%d credentials are bound to its servers, %s and %s among them", len(fit), fit[0].Name, fit[1].Name),
+			"cwagent rotate NAME gives it to the one that is meant")
+	}
+	return ipc.Credential{}, false
+}
+
+// decide has u refer to the credential that has its token, if that is saved.
+func (e *examination) decide(u *kubeconfig.User, h agent.Holding) {
+	if h.Saved {
+		e.decided = append(e.decided, decision{user: u.Name, token: u.Token, holding: h})
+		return
+	}
+	c, _ := e.credential(h.Credential)
+	why := "credential " + h.Credential + " is in the agent's memory only"
+	if c.Unsaved != "" {
+		why = "the token of credential " + h.Credential + " is not saved yet: " + c.Unsaved
+	}
+	e.found(u, h.Credential, why, "as soon as it is saved, the file loses it; cwagent status "+h.Credential)
+}
+
+func (e *examination) found(u *kubeconfig.User, credential, why, hint string) {
+	e.say(u, finding{Watch: ipc.Watch{State: ipc.WatchFound, Why: why, Hint: hint, Credential: credential}})
+}
+
+// fail says an error that stays one until something changes.
+func (e *examination) fail(u *kubeconfig.User, s ipc.WatchState, err error) {
+	why, hint := e.words(err)
+	e.say(u, finding{Watch: ipc.Watch{State: s, Why: why, Hint: hint}})
+}
+
+// again says an error that may pass by itself.
+func (e *examination) again(u *kubeconfig.User, credential string, err error) {
+	why, hint := e.words(err)
+	e.say(u, finding{ipc.Watch{State: ipc.WatchWaiting, Why: why, Hint: hint, Credential: credential}, true})
+}
+
+// words are those of an error, without the path, which is said anyway.
+func (e *examination) words(err error) (why, hint string) {
+	var ours *ipc.Error
+	if errors.As(err, &ours) {
+		hint = ours.Hint
+	}
+	return strings.TrimPrefix(err.Error(), e.f.path+": "), hint
+}
+
+// say notes what there is to say about the file, or about the token of u.
+func (e *examination) say(u *kubeconfig.User, x finding) {
+	x.Path, x.Kind, x.At = e.f.path, e.f.kind, e.Now().Round(0)
+	if u != nil {
+		x.User = kubeconfig.HideTokens(u.Name)
+	}
+	e.out.found = append(e.out.found, x)
+}
+
+func (e *examination) importHint() string { return shell.Words("cwagent", "import", e.f.path) }
+
+// serves reports whether c is bound to all of these servers.
+func serves(c ipc.Credential, servers []ipc.Server) bool {
+	return !slices.ContainsFunc(servers, func(s ipc.Server) bool { return !slices.Contains(c.Servers, s) })
+}
+
+func canonical(servers []ipc.Server) ([]ipc.Server, error) {
+	var out []ipc.Server
+	for _, s := range servers {
+		c, err := agent.Canonical(s)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}

@@ -1,0 +1,89 @@
+package absorb_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/cwagent/cwagent/agent"
+	"github.com/cwagent/cwagent/agent/absorb"
+	"github.com/cwagent/cwagent/ipc"
+)
+
+// What was in the way goes away, and nobody has to do anything.
+
+func TestVerdictComesLate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.oracle.set(second, agent.Verdict{Life: agent.Unknown, Why: "no answer"})
+	w.run()
+	w.write(w.config, written("me", second, prod))
+	w.left(w.config, "nobody could say")
+	w.oracle.set(second, alive("org", "me"))
+	w.absorbed(w.config, "prod")
+}
+
+func TestStoreOpens(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.run()
+	w.disk.fails(agent.ErrLocked)
+	w.write(w.config, written("me", second, prod))
+	w.left(w.config, "is not saved yet")
+	w.token("prod", second)
+	w.disk.fails(nil)
+	w.absorbed(w.config, "prod")
+}
+
+func TestCredentialComesLate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.run()
+	w.write(w.config, written("me", second, dev))
+	w.left(w.config, "no credential")
+	w.add("dev", third, dev)
+	w.absorbed(w.config, "dev")
+	w.token("dev", second)
+}
+
+func TestVerifiedLate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.must(unverified("dev"), dev)
+	w.run()
+	w.write(w.config, written("me", second, dev))
+	w.left(w.config, "has not said yet")
+	_, err := w.Verify(t.Context(), ipc.VerifyRequest{Name: "dev"})
+	must(t, err)
+	w.absorbed(w.config, "dev")
+}
+
+func TestSettingsChange(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := w.settings()
+	s.OnStaticToken = absorb.Ignore
+	w.watcher.Configure(s)
+	w.write(w.config, written("me", first, prod))
+	w.run()
+	other := filepath.Join(w.home, "other")
+	w.write(other, written("me", first, prod))
+	s.OnStaticToken, s.Kubeconfigs = absorb.Absorb, []string{other}
+	w.watcher.Configure(s)
+	w.absorbed(other, "prod")
+	if _, ok := w.watch(w.config); ok || !strings.Contains(read(w.config), first) {
+		t.Errorf("%s is looked at", w.config)
+	}
+}
+
+func TestLockGoes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	must(t, os.WriteFile(w.config+".lock", nil, 0o600))
+	w.run()
+	w.write(w.config, written("me", first, prod))
+	w.left(w.config, "kubectl's lock")
+	must(t, os.Remove(w.config+".lock"))
+	w.absorbed(w.config, "prod")
+}

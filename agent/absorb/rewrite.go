@@ -1,0 +1,165 @@
+package absorb
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/cwagent/cwagent/agent/kubeconfig"
+	"github.com/cwagent/cwagent/agent/rewritten"
+	"github.com/cwagent/cwagent/ipc"
+)
+
+// rewrite writes what was decided into the file. It is our turn.
+func (e *examination) rewrite() {
+	if err := e.read.Writable(); err != nil {
+		for _, d := range e.decided {
+			e.fail(&kubeconfig.User{Name: d.user}, ipc.WatchFound, err)
+		}
+		return
+	}
+	plugin, err := e.Plugin()
+	if err != nil {
+		e.left(err)
+		return
+	}
+	r := &rewriting{examination: e, plugin: plugin}
+	if err := e.read.Rewrite(r.edit); err != nil {
+		e.left(errors.Join(err, r.takeBack()))
+		return
+	}
+	for _, x := range r.refused {
+		e.say(nil, x)
+	}
+	for _, d := range r.done {
+		why, hint := "it is the token of the credential", ""
+		switch {
+		case d.fresh:
+			why, hint = "it is the new token of the credential; when it ends is not known", "cwagent add "+d.holding.Credential+" --expires DATE, with the same token, says it"
+		case !d.holding.Current:
+			why = "the credential has a newer token, which stays"
+		}
+		e.say(&kubeconfig.User{Name: d.user}, finding{Watch: ipc.Watch{State: ipc.WatchAbsorbed, Why: why, Hint: hint, Credential: d.holding.Credential}})
+	}
+}
+
+// left says of all that was decided that it was not done.
+func (e *examination) left(err error) {
+	for _, d := range e.decided {
+		e.again(&kubeconfig.User{Name: d.user}, d.holding.Credential, err)
+	}
+}
+
+// A rewriting is one attempt to write the file; edit is called anew where others
+// write it meanwhile.
+type rewriting struct {
+	*examination
+	plugin  string
+	done    []decision
+	refused []finding // users that cannot be edited
+	notes   []func() error
+}
+
+// takeBack removes what was noted for a file that was not written.
+func (r *rewriting) takeBack() error {
+	var errs []error
+	for _, back := range slices.Backward(r.notes) {
+		errs = append(errs, back())
+	}
+	return errors.Join(errs...)
+}
+
+// edit returns the text of f with references in the place of the tokens that were
+// decided on. A user that cannot be edited is said, and keeps no other from it.
+func (r *rewriting) edit(f *kubeconfig.File) ([]byte, error) {
+	r.done, r.refused = nil, nil
+	var changes []kubeconfig.Change
+	if why, _ := r.kept(); why == "" { // a restore may have had its turn
+		changes = r.changes(f)
+	}
+	text, undo, err := f.Edit(changes)
+	if err != nil {
+		changes = r.possible(f, changes)
+		text, undo, err = f.Edit(changes)
+	}
+	if err != nil || len(changes) == 0 {
+		return text, err
+	}
+	noted := undo // in the order of the changes, without users that had our block already
+	for _, c := range changes {
+		d := r.decisionOf(f.Users[c.User])
+		r.done = append(r.done, *d)
+		if f.Users[c.User].Ours == "" {
+			noted[0].Label, noted = d.holding.Label, noted[1:]
+		}
+	}
+	back, err := r.Rewritten.Note(f.Path, text, r.Now(), undo)
+	if err != nil {
+		return nil, err
+	}
+	r.notes = append(r.notes, back)
+	return text, nil
+}
+
+// changes are those of the users that are still there as they were judged.
+func (r *rewriting) changes(f *kubeconfig.File) []kubeconfig.Change {
+	var out []kubeconfig.Change
+	named := map[string]bool{}
+	for i, u := range f.Users {
+		d := r.decisionOf(u)
+		servers, err := canonical(u.Servers)
+		if d == nil || err != nil {
+			continue
+		}
+		if c, ok := r.credential(d.holding.Credential); !ok || !serves(c, servers) {
+			continue
+		}
+		change := kubeconfig.Change{User: i, Exec: kubeconfig.Exec{Command: r.plugin, Credential: d.holding.Credential}}
+		// As import does: downloads collide on that name.
+		if u.Name == "token" && u.Ours == "" && len(u.Contexts) > 0 && !r.meantElsewhere(f, u.Name) {
+			change.NewName = kubeconfig.UserName(d.holding.Credential, func(name string) bool { return named[name] || slices.Contains(f.Names, name) })
+			named[change.NewName] = true
+		}
+		out = append(out, change)
+	}
+	return out
+}
+
+func (r *rewriting) decisionOf(u kubeconfig.User) *decision {
+	i := slices.IndexFunc(r.decided, func(d decision) bool { return d.user == u.Name && d.token.Equal(u.Token) })
+	if i < 0 {
+		return nil
+	}
+	return &r.decided[i]
+}
+
+// possible leaves out the changes that cannot be made.
+func (r *rewriting) possible(f *kubeconfig.File, all []kubeconfig.Change) []kubeconfig.Change {
+	var out []kubeconfig.Change
+	for _, c := range all {
+		if _, _, err := f.Edit([]kubeconfig.Change{c}); err != nil {
+			why, hint := r.words(err)
+			r.refused = append(r.refused, finding{Watch: ipc.Watch{State: ipc.WatchFound, Why: why, Hint: hint, User: kubeconfig.HideTokens(f.Users[c.User].Name)}})
+			continue
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// meantElsewhere reports whether a context of another kubeconfig names that user
+// of f: KUBECONFIG may list both.
+func (r *rewriting) meantElsewhere(f *kubeconfig.File, user string) bool {
+	for _, other := range r.sorted() {
+		if other.kind != ipc.WatchKubeconfig || rewritten.Path(other.path) == rewritten.Path(f.Path) {
+			continue
+		}
+		g, err := kubeconfig.Read(other.path)
+		if err != nil {
+			continue
+		}
+		if _, _, err := g.RenameReferences(user, user+"-"); err == nil {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,233 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/cwagent/cwagent/agent/atomicfile"
+	"github.com/cwagent/cwagent/agent/kubeconfig"
+)
+
+// A merge is what is added to the kubeconfig that kubectl uses.
+type merge struct {
+	Target   string   `json:"target"`
+	New      bool     `json:"new"` // it is made
+	Contexts []string `json:"contexts"`
+	Diff     string   `json:"diff,omitempty"`
+
+	names map[string]string // new names by file, kind and name: what was decided
+}
+
+// target is the kubeconfig that kubectl writes to.
+func (c *cli) target() string {
+	for _, f := range filepath.SplitList(c.getenv("KUBECONFIG")) {
+		if f != "" {
+			return f
+		}
+	}
+	return filepath.Join(c.getenv("HOME"), ".kube", "config")
+}
+
+// readTarget returns nil for a file that is not there yet.
+func readTarget(path string) (*kubeconfig.File, error) {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return kubeconfig.Read(path)
+}
+
+// planMerge finds out what is added, and settles the names with the person while
+// nothing has been changed yet.
+func (p *planner) planMerge(ctx context.Context) error {
+	m := &merge{Target: p.target(), New: p.into == nil, names: map[string]string{}}
+	p.merge = m
+	var before []byte
+	if p.into != nil {
+		if err := p.into.Writable(); err != nil {
+			return err
+		}
+		before, _, _ = p.into.Edit(nil)
+	}
+	into, after := p.into, before
+	for _, f := range p.files {
+		edited, err := p.edited(f)
+		if err != nil {
+			return err
+		}
+		had := into
+		if after, err = kubeconfig.Merge(into, edited, func(kind, name string) (string, error) {
+			fresh, err := p.newName(ctx, kind, name, had, edited)
+			m.names[f.Path+"\n"+kind+"\n"+name] = fresh
+			return fresh, err
+		}); err != nil {
+			return err
+		}
+		if into == nil {
+			into = &kubeconfig.File{Path: m.Target}
+		}
+		if into, err = into.With(after); err != nil {
+			return err
+		}
+	}
+	for _, name := range into.ContextNames() {
+		if p.into == nil || !p.into.Has("context", name) {
+			m.Contexts = append(m.Contexts, name)
+		}
+	}
+	if p.showsDiff() {
+		m.Diff = safeDiff(before, after)
+	}
+	return nil
+}
+
+// edited is a file as the import is going to leave it.
+func (p *planner) edited(f *kubeconfig.File) (*kubeconfig.File, error) {
+	for _, pl := range p.plans {
+		if pl.file != f {
+			continue
+		}
+		text, _, err := f.Edit(pl.changes())
+		if err != nil {
+			return nil, err
+		}
+		if f, err = f.With(text); err != nil {
+			return nil, err
+		}
+		break
+	}
+	if len(f.Users) > 0 {
+		return nil, fail("--all imports it as well, or take it out of the file",
+			"--merge: %s: user %s would bring its token along in clear", f.Path, printable(kubeconfig.HideTokens(f.Users[0].Name)))
+	}
+	return f, nil
+}
+
+// newName settles what something is called whose name means another thing in
+// the target. Clusters and users are only ever named by contexts.
+func (p *planner) newName(ctx context.Context, kind, name string, into, from *kubeconfig.File) (string, error) {
+	taken := func(s string) bool { return into.Has(kind, s) || from.Has(kind, s) }
+	if kind != "context" {
+		fresh := name
+		for n := 2; taken(fresh); n++ {
+			fresh = fmt.Sprintf("%s-%d", name, n)
+		}
+		return fresh, nil
+	}
+	if fresh := p.flags.renameContext; fresh != "" && !p.renamed {
+		p.renamed = true
+		if taken(fresh) {
+			return "", fail("choose another one", "--rename-context %s: that name is taken, too", fresh)
+		}
+		return fresh, nil
+	}
+	if p.flags.yes || p.flags.dryRun || !terminal(p.in) {
+		hint := "--rename-context NAME gives it another name"
+		if p.renamed {
+			hint = "at a terminal, without --yes, you are asked for each"
+		}
+		return "", fail(hint, "--merge: %s has another context %q already", p.target(), name)
+	}
+	for {
+		fmt.Fprintf(p.err, "%s has another context %s already. What is the new one to be called? ", p.target(), printable(name))
+		fresh, err := p.readLine(ctx)
+		if err != nil {
+			return "", err
+		}
+		if fresh != "" && !taken(fresh) {
+			return fresh, nil
+		}
+	}
+}
+
+// mergeNow adds to the target what the files hold by now, under the names that
+// were settled.
+func (p *planner) mergeNow() error {
+	m := p.merge
+	for _, f := range p.files {
+		from, err := kubeconfig.Read(f.Path)
+		if err != nil {
+			return err
+		}
+		settled := func(kind, name string) (string, error) {
+			if fresh := m.names[f.Path+"\n"+kind+"\n"+name]; fresh != "" {
+				return fresh, nil
+			}
+			return "", fail("run the command again", "--merge: %s has changed meanwhile: it has another %s %q", m.Target, kind, name)
+		}
+		if err := mergeInto(m.Target, from, settled); err != nil {
+			return err
+		}
+	}
+	if p.flags.output == "json" {
+		return nil
+	}
+	if len(m.Contexts) == 0 {
+		fmt.Fprintf(p.out, "%s: it has all of it already\n", m.Target)
+		return nil
+	}
+	fmt.Fprintf(p.out, "%s: added %s\n", m.Target, printable(strings.Join(m.Contexts, ", ")))
+	for _, name := range m.Contexts {
+		fmt.Fprintf(p.out, "  kubectl config use-context %s\n", quotedWord(name))
+	}
+	return nil
+}
+
+func mergeInto(target string, from *kubeconfig.File, rename func(kind, name string) (string, error)) error {
+	edit := func(into *kubeconfig.File) ([]byte, error) { return kubeconfig.Merge(into, from, rename) }
+	if _, err := os.Stat(target); !errors.Is(err, fs.ErrNotExist) {
+		return kubeconfig.Rewrite(target, edit)
+	}
+	text, err := edit(nil)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(target), 0o700); err != nil {
+		return fail("look at the folder", "--merge: %v", err)
+	}
+	err = atomicfile.Write(target, text, atomicfile.Options{Mode: 0o600, Before: func() error {
+		if _, err := os.Lstat(target); !errors.Is(err, fs.ErrNotExist) {
+			return fail("run the command again", "%s: somebody has made it meanwhile", target)
+		}
+		return nil
+	}})
+	if err != nil {
+		return fmt.Errorf("%s: %w", target, err)
+	}
+	return nil
+}
+
+// printMerge shows what is going to be added.
+func (p *planner) printMerge() {
+	if p.merge == nil {
+		return
+	}
+	fmt.Fprintln(p.out, p.merge.Target)
+	what := "nothing: it has all of it already"
+	if len(p.merge.Contexts) > 0 {
+		what = "context " + printable(strings.Join(p.merge.Contexts, ", "))
+	}
+	if p.merge.New {
+		what += " (the file is made)"
+	}
+	fmt.Fprintf(p.out, "  adds        %s\n", what)
+	printDiff(p.out, p.merge.Diff)
+}
+
+// mergeFiles are the files to merge: those named, or downloads.
+func (p *planner) mergeFiles(named []string) error {
+	into, err := readTarget(p.target())
+	if err != nil {
+		return err
+	}
+	p.into = into
+	if slices.ContainsFunc(named, func(path string) bool { return sameFile(path, p.target()) }) {
+		return fail("name the download", "--merge: %s is the file that is added to", p.target())
+	}
+	return nil
+}

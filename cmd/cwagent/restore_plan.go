@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+
+	"github.com/cwagent/cwagent/agent/kubeconfig"
+	"github.com/cwagent/cwagent/agent/rewritten"
+	"github.com/cwagent/cwagent/ipc"
+)
+
+// A restorer finds out what a restore would do, and does it.
+type restorer struct {
+	*cli
+	agent  ipc.Agent
+	flags  restoreFlags
+	folder rewritten.Folder
+	tokens map[string]held // by credential
+
+	records []rewritten.File
+	files   []*restore
+	gone    []string
+	failed  bool // one of them cannot be restored
+}
+
+// held is the token that a credential has at the moment.
+type held struct {
+	secret ipc.Secret
+	label  string
+}
+
+// A restore is what becomes of one file.
+type restore struct {
+	File   string         `json:"file"`
+	Users  []restoredUser `json:"users"`
+	Edited bool           `json:"edited"` // by somebody else since the import
+	Result string         `json:"result"`
+	Diff   string         `json:"diff"` // without secrets
+
+	// Renamed is not nil where contexts alone change, because they name a user of
+	// another file.
+	Renamed *kubeconfig.Undo `json:"-"`
+
+	record rewritten.File // empty where there is none
+}
+
+// A restoredUser is what becomes of one user.
+type restoredUser struct {
+	User       string `json:"user"` // its name afterwards
+	From       string `json:"from"` // its name now
+	Credential string `json:"credential"`
+	Imported   bool   `json:"importedToken"` // the token is the one that stood there
+	Exact      bool   `json:"exact"`         // written as it was
+	Known      bool   `json:"known"`         // there is a record of how it was
+}
+
+func (u restoredUser) words() string {
+	switch {
+	case !u.Known:
+		return "its token; there is no record of how it was written"
+	case u.Imported:
+		return "the token that stood there"
+	}
+	return "its current token, not the one that stood there"
+}
+
+// read plans the restore of each file.
+func (r *restorer) read(ctx context.Context, args []string) error {
+	var err error
+	if r.records, err = r.folder.Load(); err != nil {
+		return err
+	}
+	paths := r.kubeconfigs(args)
+	if r.flags.all {
+		paths = nil
+		for _, rec := range r.records {
+			if len(rec.Users) > 0 { // else it has been restored
+				paths = append(paths, rec.Path)
+			}
+		}
+	}
+	if len(paths) == 0 {
+		return fail("cwagent import rewrites files", "restore: no file has been rewritten")
+	}
+	for _, path := range paths {
+		err := r.add(ctx, path)
+		if err != nil && !r.flags.all {
+			return err
+		}
+		if err != nil { // one of many keeps no other from it
+			r.failed = true
+			fmt.Fprintf(r.err, "note: skipped: %v\n", err)
+		}
+	}
+	if len(r.files) == 0 && len(r.gone) == 0 && !r.failed {
+		return fail("cwagent restore --all --dry-run shows what import has rewritten", "restore: nothing refers to a credential of the agent")
+	}
+	return nil
+}
+
+// add plans the restore of one file, if there is something to restore.
+func (r *restorer) add(ctx context.Context, path string) error {
+	record := recordOf(r.records, path)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && record.Path != "" {
+		r.gone = append(r.gone, path)
+		return nil
+	}
+	f, err := kubeconfig.Read(path)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(r.files, func(re *restore) bool { return re.Renamed == nil && sameFile(re.File, path) }) {
+		return nil
+	}
+	re := &restore{File: path, record: record}
+	before, after, err := r.restore(ctx, f, re)
+	if err != nil || len(re.Users) == 0 {
+		return err
+	}
+	if err := f.Writable(); err != nil {
+		return err
+	}
+	re.Diff = safeDiff(before, after)
+	r.files = append(r.files, re)
+	return r.references(re)
+}
+
+func recordOf(records []rewritten.File, path string) rewritten.File {
+	if i := rewritten.Find(records, rewritten.Path(path)); i >= 0 {
+		return records[i]
+	}
+	return rewritten.File{}
+}
+
+// restore returns a file's text as it is and as it is going to be, and says in re
+// what the difference is.
+func (r *restorer) restore(ctx context.Context, f *kubeconfig.File, re *restore) (before, after []byte, err error) {
+	after, users, err := f.Restore(re.record.Users, func(name string) (ipc.Secret, error) {
+		h, err := r.token(ctx, name)
+		return h.secret, err
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", re.File, err)
+	}
+	if before, _, err = f.Edit(nil); err != nil {
+		return nil, nil, err
+	}
+	re.Users = nil
+	re.Edited = re.record.Path != "" && rewritten.Sum(before) != re.record.SHA256
+	for _, u := range users {
+		i := slices.IndexFunc(re.record.Users, func(undo kubeconfig.Undo) bool { return undo.User == u.From && undo.Credential == u.Credential })
+		re.Users = append(re.Users, restoredUser{
+			User: u.User, From: u.From, Credential: u.Credential, Exact: u.Exact, Known: i >= 0,
+			Imported: i >= 0 && re.record.Users[i].Label != "" && re.record.Users[i].Label == r.tokens[u.Credential].label,
+		})
+	}
+	re.Result = re.result()
+	return before, after, nil
+}
+
+// result says how the file is going to differ from how it was before the import.
+func (re *restore) result() string {
+	all := func(is func(restoredUser) bool) bool {
+		return !slices.ContainsFunc(re.Users, func(u restoredUser) bool { return !is(u) })
+	}
+	imported := all(func(u restoredUser) bool { return u.Imported })
+	exact := all(func(u restoredUser) bool { return u.Exact })
+	kept := ""
+	if re.Edited {
+		kept = ", with other edits kept"
+	}
+	switch {
+	case !all(func(u restoredUser) bool { return u.Known }):
+		return "with the current token; how all of it was before is not known"
+	case !exact:
+		return "its users log in as before, but are not written as they were" + kept
+	case !imported:
+		return "with the current token in the place of the old one" + kept
+	case re.Edited:
+		return "its users as they were" + kept
+	}
+	return "byte for byte as it was"
+}
+
+// token asks the agent for a token, and which one it is.
+func (r *restorer) token(ctx context.Context, name string) (held, error) {
+	if h, ok := r.tokens[name]; ok {
+		return h, nil
+	}
+	for {
+		label, err := r.label(ctx, name)
+		if err != nil {
+			return held{}, err
+		}
+		secret, err := r.agent.Token(ctx, ipc.TokenRequest{Name: name})
+		if err != nil {
+			return held{}, err
+		}
+		// One that gave way to the next in between has another label.
+		if again, err := r.label(ctx, name); err != nil || again == label {
+			r.tokens[name] = held{secret, label}
+			return r.tokens[name], err
+		}
+	}
+}
