@@ -124,6 +124,9 @@ func (a *Agent) advance(ctx context.Context, name string, o order) error {
 		if err != nil {
 			return err
 		}
+		if o.first != rest && !o.byHand && a.decide(c, a.Now()).usable() {
+			return nil // another flight was faster
+		}
 		news := c.news && c.setting.Source != nil
 		if o.first == rest {
 			o.first = a.choose(c, o)

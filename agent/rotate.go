@@ -25,7 +25,7 @@ func (a *Agent) Rotate(ctx context.Context, r ipc.RotateRequest) (ipc.RotateRepl
 	case c.setting.Source != nil:
 		err = a.demand(ctx, c.name, order{asked: true, first: renew, byHand: true, anyOwner: r.AllowIdentityChange})
 	case reply.From == fromStandby:
-		err = a.demand(ctx, c.name, order{asked: true, first: promote})
+		err = a.demand(ctx, c.name, order{asked: true, first: promote, byHand: true})
 	default:
 		err = &SourceError{Why: "a person makes its next token", Hint: "cwagent rotate " + c.name + " guides you; cwagent add " + c.name + " --replace takes it"}
 	}
