@@ -3,6 +3,8 @@ package kubeconfig
 import (
 	"bytes"
 	"fmt"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // An Undo is what Restore needs to bring one user back as it was. It holds no
@@ -28,6 +30,19 @@ type Place struct {
 	Quote   string   `json:"quote,omitempty"` // of the token
 	Bare    bool     `json:"bare,omitempty"`  // it had no quotes although we would have given it some
 	Escapes []Escape `json:"escapes,omitempty"`
+}
+
+// Command returns the program that was written in the token's place; empty where
+// that cannot be read.
+func (u Undo) Command() string {
+	var entry struct {
+		Exec execEntry `yaml:"exec"`
+	}
+	text := u.Token.Exec + u.Token.Block
+	if yaml.Unmarshal([]byte(text), &entry) != nil || entry.Exec.Command == "" {
+		_ = yaml.Unmarshal([]byte("{"+text+"}"), &entry) // in JSON no blank stands behind the colon
+	}
+	return entry.Exec.Command
 }
 
 // A Swap is a name as it was written and what stands there instead.

@@ -95,7 +95,7 @@ func (c *cli) wire(log *slog.Logger, socket string, set *settings) (*agent.Agent
 	})
 	watcher = absorb.New(absorb.Config{
 		Agent: a, Rewritten: rewritten.Folder{Dir: state}, Consent: absorb.Consent{Dir: state},
-		Plugin: func() (string, error) { return c.pluginPath("") }, Shared: kubeconfig.Shared,
+		Plugin: func() (string, error) { return c.chosenPlugin(rewritten.Folder{Dir: state}) }, Shared: kubeconfig.Shared,
 		Settings: watching(set.first), Now: c.now, Log: log,
 	})
 	return a, watcher, nil

@@ -2,6 +2,8 @@ package main
 
 import (
 	"os"
+	"path/filepath"
+	"slices"
 
 	"github.com/cwagent/cwagent/agent/config"
 	"github.com/cwagent/cwagent/agent/rewritten"
@@ -12,6 +14,24 @@ import (
 func (c *cli) rewrittenFiles() (rewritten.Folder, error) {
 	state, err := config.StateDir(c.getenv)
 	return rewritten.Folder{Dir: state}, err
+}
+
+// chosenPlugin is the plugin that the last import wrote, which a person may have
+// insisted on, as long as it is there; else the one that import would take.
+func (c *cli) chosenPlugin(folder rewritten.Folder) (string, error) {
+	files, err := folder.Load()
+	if err != nil {
+		return "", err
+	}
+	slices.SortFunc(files, func(a, b rewritten.File) int { return b.At.Compare(a.At) })
+	for _, f := range files {
+		for _, u := range f.Users {
+			if p := u.Command(); filepath.IsAbs(p) && executable(p) {
+				return p, nil
+			}
+		}
+	}
+	return c.pluginPath("")
 }
 
 // sameFile reports whether two paths lead to one file.
