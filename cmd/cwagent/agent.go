@@ -39,9 +39,9 @@ config.`,
 			if err := harden(); err != nil {
 				return fail("this system does not let a program protect its memory", "agent: %v", err)
 			}
-			// Small and mostly idle: half the usual slack of the heap costs
+			// Small and mostly idle: a quarter of the usual slack of the heap costs
 			// nothing that anybody could feel.
-			debug.SetGCPercent(50)
+			debug.SetGCPercent(25)
 			// net/http quotes what a server sent on Go's global logger.
 			stdlog.SetOutput(io.Discard)
 			log := slog.New(slog.NewTextHandler(c.err, nil))
