@@ -5,8 +5,8 @@
 //
 // A temporary file may hold a secret. On Linux it has no name until the moment
 // before the rename, and vanishes with the process; elsewhere, and in that
-// moment, a process that is killed leaves it. The next Write into that folder
-// removes what nobody holds any more.
+// moment, a process that is killed leaves it. The next Write into that folder, and
+// Sweep, remove what nobody holds any more.
 package atomicfile
 
 import (
@@ -34,7 +34,7 @@ type Options struct {
 // symbolic link: resolve it first. On error the old file is as it was, and no
 // temporary file is left; the error names no path.
 func Write(path string, data []byte, o Options) error {
-	sweep(filepath.Dir(path))
+	Sweep(filepath.Dir(path))
 	err := write(path, data, o, unnamed)
 	if errors.Is(err, errNoName) {
 		err = write(path, data, o, named)

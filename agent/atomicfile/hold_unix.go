@@ -3,12 +3,24 @@
 package atomicfile
 
 import (
+	"errors"
 	"os"
 
 	"golang.org/x/sys/unix"
 )
 
 const closesFirst = false
+
+// rename is rename(2) and nothing before it: os.Rename looks at the new name first,
+// and between its two names a file that is left behind may hold a secret.
+func rename(from, to string) error {
+	for {
+		err := unix.Rename(from, to)
+		if !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
 
 // hold locks a temporary file. Where a file system has no locks nobody can tell
 // whether one is abandoned, and none is removed.

@@ -50,7 +50,7 @@ func (t *temporary) rename(path string) error {
 			return err
 		}
 	}
-	return os.Rename(t.name, path)
+	return rename(t.name, path)
 }
 
 func (t *temporary) discard() {
@@ -64,9 +64,9 @@ func (t *temporary) discard() {
 // that has just been made is not locked yet, and holds nothing.
 const young = time.Hour
 
-// sweep removes the temporary files that killed processes have left. It is no
-// error if it cannot: nothing depends on it.
-func sweep(dir string) {
+// Sweep removes the temporary files that killed processes have left in a folder.
+// It is no error if it cannot: nothing depends on it.
+func Sweep(dir string) {
 	d, err := os.Open(dir)
 	if err != nil {
 		return

@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/cwagent/cwagent/agent/atomicfile"
 	"github.com/cwagent/cwagent/ipc"
@@ -94,51 +92,6 @@ func (f *File) writable() (string, error) {
 		return "", refuse(f.Path, reason(err), "")
 	}
 	return path, nil
-}
-
-const (
-	lockWait = 2 * time.Second // kubectl holds its lock for milliseconds
-	lockPoll = 20 * time.Millisecond
-)
-
-// lock takes the lock that kubectl's own writers take: a file beside this one
-// that only one of them can make. Beside a symbolic link it is another one than
-// beside the link's target, and a program may have been given either.
-func (f *File) lock(target string) (unlock func(), err error) {
-	first, err := f.lockBeside(f.Path)
-	if err != nil || filepath.Base(f.Path) == filepath.Base(target) && sameFolder(f.Path, target) {
-		return first, err
-	}
-	second, err := f.lockBeside(target)
-	if err != nil {
-		first()
-		return nil, err
-	}
-	return func() { second(); first() }, nil
-}
-
-// sameFolder reports whether two files are in one folder, which may have several
-// names.
-func sameFolder(a, b string) bool {
-	x, err := os.Stat(filepath.Dir(a))
-	y, err2 := os.Stat(filepath.Dir(b))
-	return err == nil && err2 == nil && os.SameFile(x, y)
-}
-
-func (f *File) lockBeside(path string) (unlock func(), err error) {
-	path += ".lock"
-	for deadline := time.Now().Add(lockWait); ; time.Sleep(lockPoll) {
-		l, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL, 0)
-		switch {
-		case err == nil:
-			l.Close()
-			return func() { os.Remove(path) }, nil
-		case !errors.Is(err, fs.ErrExist):
-			return nil, refuse(f.Path, "no file can be made beside it: "+reason(err), "look at the folder's permissions and at the disk")
-		case time.Now().After(deadline):
-			return nil, refuse(f.Path, "kubectl's lock "+path+" stands in the way", "if no kubectl is changing the file, remove the lock")
-		}
-	}
 }
 
 // unchanged makes sure that nobody wrote the file since it was read. Who takes

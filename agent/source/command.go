@@ -26,8 +26,9 @@ const (
 //
 // It runs in a session of its own, so that nothing can ask at a terminal of the
 // person, and in the folder "/". When its time is up, all that it has started is
-// killed with it, save what has put itself into another session, whose hold on
-// the pipes is not waited for. On Windows only the program itself is killed.
+// killed with it, save what has put itself into another session, or outside of
+// Linux into another process group; its hold on the pipes is not waited for. On
+// Windows only the program itself is killed.
 //
 // Its environment is made of those of the agent's variables that say who and
 // where the person is, what speaks to her session, and how the network is

@@ -13,8 +13,9 @@ import (
 const nonblock = syscall.O_NONBLOCK
 
 // apart runs cmd in a session of its own: without a terminal to ask at, and with
-// a process group that can be killed as a whole, and on Linux the session. It is not asked to end first:
-// it has had its time, and what ignores SIGTERM would have more of it.
+// a process group that can be killed as a whole, as on Linux the session can. It
+// is not asked to end first: it has had its time, and what ignores SIGTERM would
+// have more of it.
 func apart(cmd *exec.Cmd) {
 	cmd.Dir = "/" // the agent's folder may be gone, or on a disk that is to be unmounted
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

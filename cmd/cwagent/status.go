@@ -110,7 +110,9 @@ func (c *cli) printStatus(s ipc.Status, format string, details bool) error {
 		return nil
 	}
 	if details {
-		printDetails(c.out, s.Credentials[0], c.now())
+		cred := s.Credentials[0]
+		printDetails(c.out, cred, c.now())
+		printWatched(c.out, watchedOf(s.Watched, cred.Name), c.now())
 		return nil
 	}
 	printTable(c.out, s, c.now())
@@ -131,8 +133,13 @@ func printTable(out io.Writer, s ipc.Status, now time.Time) {
 	}
 	if len(s.Credentials) == 0 {
 		fmt.Fprintln(out, "no credentials yet: cwagent import FILE, or cwagent add NAME")
-		return
+	} else {
+		printCredentials(out, s, now)
 	}
+	printWatched(out, s.Watched, now)
+}
+
+func printCredentials(out io.Writer, s ipc.Status, now time.Time) {
 	fmt.Fprintln(out)
 	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
 	fmt.Fprintln(w, "NAME\tSTATE\tLEFT\tTOKEN\tSAVED\tNEXT FROM\tSERVERS")

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cwagent/cwagent/ipc"
+)
+
+func TestPrintWatched(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+	old, fresh := now.Add(-24*time.Hour), now.Add(-3*time.Minute)
+	for _, tt := range []struct {
+		name    string
+		watched []ipc.Watch
+		want    string
+	}{
+		{"nothing", nil, ""},
+		{"nothing to say", []ipc.Watch{
+			{Path: "/k", Kind: ipc.WatchKubeconfig, State: ipc.WatchQuiet, At: fresh},
+			{Path: "/d", Kind: ipc.WatchFolder, State: ipc.WatchQuiet, Why: "changes are noticed late"},
+			{Path: "/a", State: ipc.WatchAbsorbed, At: old, Why: "it is the token of the credential", Credential: "prod"},
+		}, ""},
+		{"tokens in clear come first", []ipc.Watch{
+			{Path: "/a", State: ipc.WatchAbsorbed, User: "me", At: fresh, Why: "it is the token of the credential", Credential: "prod"},
+			{Path: "/b", State: ipc.WatchUnreadable, Why: "line 3: no YAML"},
+			{Path: "/c", State: ipc.WatchWaiting, User: "me", Why: "the keyring is locked", Credential: "prod"},
+			{Path: "/d", State: ipc.WatchFound, User: "a\x1b[m", Why: "nobody\nknows", Hint: "cwagent import /d"},
+		}, `
+/d, user "a\x1b[m": a token in clear is left there: "nobody\nknows"
+  cwagent import /d
+
+/c, user me: a token in clear is still there, tried again by itself: the keyring is locked
+
+/b: not read: line 3: no YAML
+
+/a, user me: a token was taken out for prod, 3m ago: it is the token of the credential
+`},
+		{"a new state", []ipc.Watch{{Path: "/a", State: "thought about"}}, "\n/a: thought about\n"},
+		{"not there", absent(3), "\nnot there, waited for: /0, /1, /2\n"},
+		{"many not there", absent(5), "\nnot there, waited for: /0, /1, /2 and 2 more\n"},
+	} {
+		var out strings.Builder
+		if printWatched(&out, tt.watched, now); out.String() != tt.want {
+			t.Errorf("%s:\n%s", tt.name, out.String())
+		}
+	}
+	many := absent(7)
+	for i := range many {
+		many[i].State = ipc.WatchFound
+	}
+	var out strings.Builder
+	printWatched(&out, many, now)
+	if s := out.String(); strings.Count(s, "in clear") != 5 || !strings.HasSuffix(s, "\n\nand 2 more: cwagent status -o json\n") {
+		t.Errorf("many:\n%s", s)
+	}
+}
+
+func absent(n int) (all []ipc.Watch) {
+	for i := range n {
+		all = append(all, ipc.Watch{Path: fmt.Sprintf("/%d", i), State: ipc.WatchMissing})
+	}
+	return all
+}
