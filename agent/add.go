@@ -137,8 +137,8 @@ func (t *token) learn(r ipc.AddRequest, now token) {
 	if !now.verified.IsZero() {
 		t.identity, t.verified, t.refused = fuller(t.identity, now.identity), now.verified, ""
 	}
-	if r.Expiry == ipc.ExpiryUnknown {
-		return
+	if r.Expiry == ipc.ExpiryUnknown || r.Replace {
+		return // what was said of a replacement is not true of this one
 	}
 	t.expiry, t.expires = r.Expiry, now.expires
 	if !now.created.IsZero() {

@@ -66,6 +66,11 @@ func (c *credential) admit(q *inquiry, now time.Time) error {
 	if c.boundURL(q.server.URL) {
 		what += " with that certificate authority, proxy or TLS setting"
 	}
+	if c.setting.Servers != nil {
+		return c.refuse(ipc.Refusal{
+			At: now, Server: &q.server, Hint: "if that server is yours, add it to servers of this credential in config.yaml, with its caFile, proxyURL and tlsServerName",
+		}, what)
+	}
 	hint := "if that server is yours: "
 	if q.server.ProxySHA256 != "" {
 		hint = "if that server is yours (write the proxy's user and password into its URL): "

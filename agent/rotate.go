@@ -24,6 +24,8 @@ func (a *Agent) Rotate(ctx context.Context, r ipc.RotateRequest) (ipc.RotateRepl
 		reply.From, err = rolledBack, a.rollback(ctx, c)
 	case c.setting.Source != nil:
 		err = a.demand(ctx, c.name, order{asked: true, first: renew, byHand: true, anyOwner: r.AllowIdentityChange})
+	case reply.From == fromStandby && c.successor(a.Now()) == nil:
+		err = errNoStandby(c.name)
 	case reply.From == fromStandby:
 		err = a.demand(ctx, c.name, order{asked: true, first: promote, byHand: true})
 	default:
@@ -36,9 +38,7 @@ func (a *Agent) Rotate(ctx context.Context, r ipc.RotateRequest) (ipc.RotateRepl
 		return ipc.RotateReply{}, err
 	}
 	if c.token.key == was.key && reply.From == fromStandby {
-		return ipc.RotateReply{}, sourceError(c.name, &SourceError{
-			Why: "no standby token is alive and lives longer than the one in use", Hint: standbyHint(c.name),
-		})
+		return ipc.RotateReply{}, sourceError(c.name, errNoStandby(c.name))
 	}
 	reply.Credential = a.describe(c, a.Now())
 	if len(c.previous) > 0 && c.previous[0].key == was.key {
@@ -46,6 +46,14 @@ func (a *Agent) Rotate(ctx context.Context, r ipc.RotateRequest) (ipc.RotateRepl
 		reply.Retired = &gone
 	}
 	return reply, nil
+}
+
+// errNoStandby is for a person who wants the next token and has none that would do.
+func errNoStandby(name string) error {
+	return &SourceError{
+		Why:  "no standby token is alive and lives longer than the one in use",
+		Hint: "make another one: cwagent rotate " + name + " --paste, or ahead: cwagent add " + name + " --standby",
+	}
 }
 
 // sourceError is err as a person reads it.

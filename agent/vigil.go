@@ -15,7 +15,8 @@ import (
 
 const (
 	// suspicion is the least time between two questions that such callers cause
-	// about one credential.
+	// about one token of a credential. Another token is another question, or a
+	// refused one would go unnoticed because the one before it was.
 	suspicion = 30 * time.Second
 
 	// verdictWait is how long such a caller waits for the answer.
@@ -37,6 +38,7 @@ type vigil struct {
 	mu    sync.Mutex
 	given map[user]answer
 	last  time.Time     // when callers last caused a question
+	about string        // the key of the token that it was about
 	check chan struct{} // closed when the one under way is answered; nil: none is
 }
 
@@ -96,9 +98,9 @@ func (a *Agent) suspect(ctx context.Context, c *credential) {
 	v := c.vigil
 	v.mu.Lock()
 	check := v.check
-	if now := a.Now(); check == nil && now.Sub(v.last).Abs() >= suspicion {
+	if now := a.Now(); check == nil && (v.about != c.token.key || now.Sub(v.last).Abs() >= suspicion) {
 		if check = a.flights.check(a, c); check != nil {
-			v.last, v.check = now, check
+			v.last, v.about, v.check = now, c.token.key, check
 		}
 	}
 	v.mu.Unlock()

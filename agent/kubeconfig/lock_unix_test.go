@@ -3,6 +3,8 @@
 package kubeconfig
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -47,6 +49,19 @@ func TestLockStale(t *testing.T) {
 	}
 }
 
+// abandon makes a lock as a killed cwagent leaves it, if there is none. It is there
+// with its words, all at once: into a lock that somebody has made and not yet signed
+// nobody else writes them.
+func abandon(t *testing.T, lock string) {
+	left := filepath.Join(t.TempDir(), "left")
+	if err := os.WriteFile(left, []byte(signature), 0o600); err != nil {
+		t.Error(err)
+	}
+	if err := os.Link(left, lock); err != nil && !errors.Is(err, fs.ErrExist) {
+		t.Error(err)
+	}
+}
+
 // However many find a stale lock at once: there is never more than one inside.
 func TestLockTogether(t *testing.T) {
 	t.Parallel()
@@ -57,9 +72,7 @@ func TestLockTogether(t *testing.T) {
 	for range 8 {
 		wait.Go(func() {
 			for range 10 {
-				// As if somebody had been killed; or into the lock that another
-				// holds, where these words stand already.
-				_ = os.WriteFile(path+".lock", []byte(signature), 0o600)
+				abandon(t, path+".lock")
 				unlock, err := f.lock(path)
 				if err != nil {
 					t.Error(err)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cwagent/cwagent/agent"
 	"github.com/cwagent/cwagent/agent/config"
 	"github.com/cwagent/cwagent/ipc"
 )
@@ -46,6 +47,10 @@ func (c *cli) askExpiry(ctx context.Context, which string, created time.Time) (s
 			if answer == fmt.Sprint(i+1) || strings.EqualFold(answer, l.words) {
 				return l.expires, nil
 			}
+		}
+		if agent.IsAPIToken(ipc.NewSecret(answer)) {
+			fmt.Fprintln(c.err, "  that is a token, and it stands on your screen now: it is asked for next, without echo")
+			continue
 		}
 		answer = strings.ToLower(cmp.Or(answer, "unknown"))
 		// What cannot be understood, or has passed, is asked again.

@@ -25,6 +25,7 @@ Where the next token comes from:
   standby tokens            the one that ends first takes over
   neither                   you make a token in the Console, which this command
                             opens, and paste it; from a pipe it is read from stdin
+A token by hand is also meant with --paste, --expires, --created and --id.
 
 With --rollback the credential goes back to the token that it had before.`,
 		Example: `  cwagent rotate prod
@@ -35,6 +36,12 @@ With --rollback the credential goes back to the token that it had before.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.name = args[0]
 			r.answered = cmd.Flags().Changed("expires")
+			for _, about := range []string{"expires", "created", "id", "no-verify"} { // only a token by hand has these
+				if cmd.Flags().Changed(about) && r.rollback {
+					return fail("it is known of the token before", "rotate: --%s says nothing of a --rollback", about)
+				}
+				r.paste = r.paste || cmd.Flags().Changed(about)
+			}
 			return r.run(cmd.Context())
 		},
 	}
@@ -107,7 +114,7 @@ func (r *rotation) byHand(ctx context.Context, a ipc.Agent, cred ipc.Credential)
 		return err
 	}
 	if reply.Outcome == ipc.OutcomeExtended {
-		return fail("make another one at "+consolePage, "rotate: that is the token which %s has already; what you said of its end is noted", r.name)
+		return fail("make another one at "+consolePage, "rotate: that is the token which %s has already; nothing was changed", r.name)
 	}
 	r.print(reply.Credential, consoleSource, reply.Retired)
 	return nil
@@ -121,16 +128,25 @@ func (r *rotation) guide(ctx context.Context, cred ipc.Credential, add *ipc.AddR
 	if r.browse(consolePage) {
 		how = " (opened in your browser)"
 	}
-	fmt.Fprintf(r.err, "Make a new token at %s%s and paste it here; it is not shown.\n", consolePage, how)
+	fmt.Fprintf(r.err, "Make a new token at %s%s.\n", consolePage, how)
 	if r.answered {
-		return nil
+		return r.invite()
 	}
 	now := r.now()
 	var err error
 	if r.life.expires, err = r.askExpiry(ctx, "the new token", now); err != nil {
 		return err
 	}
-	return r.life.apply(add, now, now)
+	if err := r.life.apply(add, now, now); err != nil {
+		return err
+	}
+	return r.invite()
+}
+
+// invite says where the token goes, right before it is asked for.
+func (r *rotation) invite() error {
+	_, err := fmt.Fprintln(r.err, "Paste it here; it is not shown.")
+	return err
 }
 
 // browse opens a page in the person's browser, if there seems to be one, and
