@@ -13,9 +13,7 @@ import (
 	"github.com/cwagent/cwagent/agent/absorb"
 	"github.com/cwagent/cwagent/agent/config"
 	"github.com/cwagent/cwagent/agent/coreweave"
-	"github.com/cwagent/cwagent/agent/kubeconfig"
 	"github.com/cwagent/cwagent/agent/source"
-	"github.com/cwagent/cwagent/agent/watch"
 	"github.com/cwagent/cwagent/ipc"
 )
 
@@ -28,6 +26,7 @@ type settings struct {
 	first   config.Config // at the start of the agent
 	sources map[string]madeSource
 	verify  liveVerifier
+	folders folders
 }
 
 // A madeSource is kept for as long as the config says the same about it: the agent
@@ -57,7 +56,7 @@ func (c *cli) newSettings(log *slog.Logger) (*settings, error) {
 // follow applies the config to a and w whenever it changes, until ctx ends. A
 // broken file leaves everything as it is, and says so.
 func (s *settings) follow(ctx context.Context, a *agent.Agent, w *absorb.Watcher) {
-	config.Follow(ctx, s.path, watchFolder, func(cfg config.Config, err error) {
+	config.Follow(ctx, s.path, s.folders.watch, func(cfg config.Config, err error) {
 		if err == nil {
 			err = s.verify.use(s, cfg.CoreWeave)
 		}
@@ -116,7 +115,7 @@ func (s *settings) source(name string, from config.Source) madeSource {
 			Argv: from.Command.Argv, Env: from.Command.Env, Timeout: from.Command.Timeout, Lifetime: from.Command.Lifetime, Now: s.now,
 		}
 	case from.File != nil:
-		m.source = &source.File{Path: from.File.Path, Lifetime: from.File.Lifetime, Now: s.now, WatchFolder: watchFolder}
+		m.source = &source.File{Path: from.File.Path, Lifetime: from.File.Lifetime, Now: s.now, WatchFolder: s.folders.watch}
 	case from.ServiceAccount != nil:
 		a := from.ServiceAccount
 		m.source = &source.ServiceAccount{
@@ -125,17 +124,6 @@ func (s *settings) source(name string, from config.Source) madeSource {
 		}
 	}
 	return m
-}
-
-// watchFolder calls changed when it begins to watch dir, and when something in it
-// changes.
-func watchFolder(ctx context.Context, dir string, changed func()) {
-	began := func(err error) {
-		if err == nil {
-			changed()
-		}
-	}
-	watch.Folder(ctx, dir, watch.Options{Shared: kubeconfig.Shared, State: began}, changed)
 }
 
 // watching is what the config says about static tokens, in the words of the
