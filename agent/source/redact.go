@@ -26,6 +26,9 @@ var (
 	// make one: "token: not found" is a sentence.
 	named = regexp.MustCompile(`(?i)\b(bearer|basic)\s+\S+|[\w-]*(token|secret|passw|pwd|credential|api.?key)[\w-]*("\s*:\s*"[^"]*"?|'\s*:\s*'[^']*'?|\s*=\s*("[^"]*"?|'[^']*'?|\S+))`)
 
+	// told is the same in a sentence: what has a digit in it is no word of one.
+	told = regexp.MustCompile(`(?i)([\w-]*(?:token|secret|passw|pwd|passphrase|credential|api.?key)[\w-]*(?:\s*:|\s+is|\s)\s*)(\S*[0-9]\S{4,}|\S{5,}[0-9]\S*)`)
+
 	// known are tokens with a form of their own, and the user part of a URL.
 	known = regexp.MustCompile(`(?i)CW-SECRET-\S*|eyJ[\w-]{5,}\S*|://[^/\s@]*@`)
 
@@ -74,6 +77,7 @@ func (r redactor) hide(s string) string {
 		}
 		return hidden
 	})
+	s = told.ReplaceAllString(s, "${1}"+hidden)
 	if !r.opaque {
 		return s
 	}
