@@ -64,6 +64,10 @@ func (a *Agent) Forget(ctx context.Context, r ipc.ForgetRequest) error {
 			Hint: "nothing was changed; cwagent status " + r.Name + " shows it",
 		}
 	}
+	if c.setting.Source != nil && r.IfRevision == 0 {
+		return invalid("credential "+quote(r.Name)+": it has a source in the config, which would bring it back",
+			"remove its entry from config.yaml first")
+	}
 	if err := a.write(a.pageWithout(r.Name)); err != nil {
 		return err
 	}

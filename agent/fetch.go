@@ -62,7 +62,9 @@ func (a *Agent) fetch(ctx context.Context, r ipc.FetchRequest) ([]byte, error) {
 			return nil, err
 		}
 	}
-	c.vigil.gave(who, c.token.key, end, now)
+	if c.vigil.gave(who, c.token.key, end, now) {
+		a.look() // from now on it is asked about now and then
+	}
 	if last := c.rendered.Load(); last != nil && last.apiVersion == q.apiVersion && last.expires.Equal(end) {
 		return last.bytes, nil
 	}

@@ -24,6 +24,8 @@ type flights struct {
 	life *life // nil: the agent does not run
 	now  map[string]*flight
 	busy bool // with chores
+
+	checks int // questions about tokens in use
 }
 
 func (f *flights) begin(l *life) {

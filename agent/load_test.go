@@ -97,6 +97,7 @@ func TestLoad(t *testing.T) {
 		if left := w.unread(); len(left) != 0 {
 			w.t.Errorf("not read: %v", left)
 		}
+		time.Sleep(20 * time.Minute) // those that were used are asked about once more
 		w.disk.took()
 		looks, wakes := w.looks.Load(), w.wakes.Load()
 		time.Sleep(24 * time.Hour)

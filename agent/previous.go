@@ -66,17 +66,14 @@ func (c *credential) memoryOnly() bool { return c.token.brief && !c.trusts() }
 // way, and from the store
 // those that are too many, and reports whether there were any.
 func (c *credential) retire(now time.Time) bool {
-	changed, kept := false, 0
+	changed := false
 	var left []token
 	for _, t := range c.previous {
 		if expired(now, t) {
 			changed = true
 			continue
 		}
-		if t.saved || !t.secret.Empty() {
-			kept++
-		}
-		if kept > mostKept && (t.saved || !t.secret.Empty()) {
+		if t.had() && c.before(now, t) >= mostKept {
 			t.saved, t.secret, changed = false, ipc.Secret{}, true
 		}
 		if t.kept() || t.api {
@@ -88,6 +85,26 @@ func (c *credential) retire(now time.Time) bool {
 	changed = changed || len(waits) < len(c.standby)
 	c.standby = waits
 	return changed
+}
+
+// had reports whether t is in memory, or in the store as far as is known.
+func (t token) had() bool { return t.saved || !t.secret.Empty() }
+
+// before counts the tokens that gave way and are to be kept before t: those that
+// nobody has refused before those that somebody has, and then the newer ones.
+func (c *credential) before(now time.Time, t token) (n int) {
+	newer := true // the newest come first
+	for _, o := range c.previous {
+		if o.key == t.key {
+			newer = false
+			continue
+		}
+		alike := (o.refused == "") == (t.refused == "")
+		if o.had() && !expired(now, o) && (alike && newer || !alike && o.refused == "") {
+			n++
+		}
+	}
+	return n
 }
 
 // fallBack gives a credential whose token was in memory only, and is gone, the

@@ -68,6 +68,13 @@ func (a *Agent) Tend() (next time.Time) {
 		if d.action != rest && !a.flights.has(c.name) {
 			due = append(due, c)
 		}
+		if at := c.vigil.routineAt(c.token); d.usable() && !at.IsZero() {
+			if now.Before(at) {
+				soonest(at)
+			} else {
+				a.askRoutinely(c)
+			}
+		}
 		at, some := c.chores(now, a.Store.Durable())
 		soonest(at)
 		chores = chores || some

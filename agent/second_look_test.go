@@ -31,7 +31,14 @@ func TestSettingOfAdded(t *testing.T) {
 		if tok, _, e := w.fetch("late", elsewhere); tok == "" {
 			w.t.Errorf("not given out for what the config binds it to: %s", e)
 		}
+		refused(w.t, w.Forget(w.t.Context(), ipc.ForgetRequest{Name: "prod"}), ipc.CodeInvalid)
+		w.configure(nil)
 		if err := w.Forget(w.t.Context(), ipc.ForgetRequest{Name: "prod"}); err != nil {
+			w.t.Fatal(err)
+		}
+		if err := w.Configure(w.t.Context(), agent.Settings{Credentials: map[string]agent.Setting{
+			"prod": {Servers: []ipc.Server{{URL: elsewhere}}, Source: s},
+		}}); err != nil {
 			w.t.Fatal(err)
 		}
 		w.add(holding("s3cr3t-prod-x", time.Hour))

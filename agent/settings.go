@@ -158,7 +158,6 @@ func (a *Agent) watchSources(ctx context.Context) {
 		for name, source := range want {
 			if now[name].source == nil {
 				sub, stop := context.WithCancel(ctx)
-				defer stop()
 				now[name] = watching{source, stop}
 				changed := func() { a.revise(name, func(next *credential) { next.news = true }) }
 				wg.Go(func() { changed(); source.Watch(sub, changed) })
@@ -167,6 +166,9 @@ func (a *Agent) watchSources(ctx context.Context) {
 		select {
 		case <-a.resettled:
 		case <-ctx.Done():
+			for _, w := range now {
+				w.stop()
+			}
 			return
 		}
 	}

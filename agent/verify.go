@@ -155,6 +155,7 @@ func (a *Agent) Verify(ctx context.Context, r ipc.VerifyRequest) (ipc.VerifyRepl
 // examine asks about the token of c and notes what follows from the answer. It
 // returns the credential as it is then.
 func (a *Agent) examine(ctx context.Context, c *credential) (Verdict, *credential, error) {
+	c.vigil.asking(a.Now())
 	v := a.Verifier.Verify(ctx, VerifyRequest{Token: c.token.secret, Servers: c.bindings(), CAs: a.authorities(c, nil)})
 	if v.Life == Unknown {
 		return v, c, nil

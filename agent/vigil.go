@@ -22,8 +22,14 @@ const (
 	// verdictWait is how long such a caller waits for the answer.
 	verdictWait = time.Second
 
+	// routine is how old what is known about a token in use may become. An API
+	// server that answers 403 to a dead one makes nobody come back early: the
+	// answer to this question is there when callers ask for their next token.
+	routine = refresh - time.Minute
+
 	// mostUsers is how many callers are remembered for each credential.
 	mostUsers = 512
+	fewUsers  = 32 // nobody looks at their end before there are so many
 )
 
 // A user is a process that uses a credential at one server: the parent of the
@@ -40,6 +46,10 @@ type vigil struct {
 	last  time.Time     // when callers last caused a question
 	about string        // the key of the token that it was about
 	check chan struct{} // closed when the one under way is answered; nil: none is
+
+	used  bool      // somebody was given a token since it was last asked about one
+	asked time.Time // when it was
+	sweep int       // how many users there may be before a look at whose answer has ended
 }
 
 // An answer is which token a user was given, by its key, and until when it may be
@@ -60,32 +70,60 @@ func (v *vigil) again(u user, key string, now time.Time) bool {
 	return ok && was.key == key && now.Before(was.end)
 }
 
-// gave notes what u was given.
-func (v *vigil) gave(u user, key string, end, now time.Time) {
-	if u.parent == (peer.Process{}) {
-		return
-	}
+// gave notes what u was given, and reports whether that was the first time since
+// the token was last asked about.
+func (v *vigil) gave(u user, key string, end, now time.Time) (first bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	first, v.used = !v.used, true
+	if u.parent == (peer.Process{}) {
+		return first
+	}
 	if v.given == nil {
 		v.given = map[user]answer{}
 	}
-	if _, known := v.given[u]; !known && len(v.given) >= mostUsers {
+	if _, known := v.given[u]; !known && len(v.given) >= max(v.sweep, fewUsers) {
 		v.forgetLocked(now)
 	}
 	v.given[u] = answer{key, end}
+	return first
+}
+
+// routineAt is when t, the token in use, is to be asked about again because it is
+// used; zero if nobody uses it, or somebody is asking.
+func (v *vigil) routineAt(t token) time.Time {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !v.used || v.check != nil {
+		return time.Time{}
+	}
+	known := t.added
+	for _, at := range []time.Time{t.verified, v.asked} {
+		if at.After(known) {
+			known = at
+		}
+	}
+	return known.Add(routine)
+}
+
+// asking notes that a token is being asked about.
+func (v *vigil) asking(now time.Time) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.used, v.asked = false, now
 }
 
 // forgetLocked makes room for a while: those whose answer has ended go, and if
-// that is not enough, any.
+// there are too many even then, any.
 func (v *vigil) forgetLocked(now time.Time) {
+	defer func() { v.sweep = min(2*len(v.given), mostUsers) }()
 	for u, a := range v.given {
 		if !now.Before(a.end) {
 			delete(v.given, u)
 		}
 	}
 	for u := range v.given {
-		if len(v.given) <= mostUsers*3/4 {
+		if len(v.given) < mostUsers || len(v.given) <= mostUsers*3/4 {
 			return
 		}
 		delete(v.given, u)
@@ -98,9 +136,11 @@ func (a *Agent) suspect(ctx context.Context, c *credential) {
 	v := c.vigil
 	v.mu.Lock()
 	check := v.check
-	if now := a.Now(); check == nil && (v.about != c.token.key || now.Sub(v.last).Abs() >= suspicion) {
+	now := a.Now()
+	if check == nil && (v.about != c.token.key || now.Sub(v.last).Abs() >= suspicion) {
 		if check = a.flights.check(a, c); check != nil {
 			v.last, v.about, v.check = now, c.token.key, check
+			a.Log.Info("a caller came back early: is its token refused?", "credential", c.name)
 		}
 	}
 	v.mu.Unlock()
@@ -124,8 +164,13 @@ func (f *flights) check(a *Agent, c *credential) chan struct{} {
 		return nil
 	}
 	done, l := make(chan struct{}), f.life
+	f.checks++
 	l.wg.Go(func() {
+		defer a.look()
 		defer func() {
+			f.mu.Lock()
+			f.checks--
+			f.mu.Unlock()
 			c.vigil.mu.Lock()
 			c.vigil.check = nil
 			c.vigil.mu.Unlock()
@@ -133,10 +178,30 @@ func (f *flights) check(a *Agent, c *credential) chan struct{} {
 		}()
 		ctx, cancel := context.WithTimeout(l.ctx, aloft)
 		defer cancel()
-		a.Log.Info("a caller came back early: is its token refused?", "credential", c.name)
 		if _, _, err := a.examine(ctx, c); err != nil {
 			a.Log.Warn("not examined", "credential", c.name, "error", err)
 		}
 	})
 	return done
+}
+
+// askRoutinely has the verifier asked about the token of c because it is in use and
+// was not asked about for a while, if not too many are asked about already.
+func (a *Agent) askRoutinely(c *credential) {
+	if a.flights.asking() >= crowd {
+		return // it is looked at again when one of them is answered
+	}
+	v := c.vigil
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.check == nil {
+		v.check = a.flights.check(a, c)
+	}
+}
+
+// asking is how many questions about tokens in use are under way.
+func (f *flights) asking() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.checks
 }
