@@ -83,6 +83,28 @@ func TestMergeShapes(t *testing.T) {
 	}
 }
 
+// What may stand at the end of a flow list, and what JSON alone can hold.
+func TestMergeFlow(t *testing.T) {
+	t.Parallel()
+	const from = "kind: Config\nusers:\n- &cw {name: \"a: bx\", user: {as: \"\\x7f\\x85\\ufeffü\", username: \"yes\"}}\n"
+	const user = `{"name":"a: bx","user":{"as":"\u007f\u0085\ufeffü","username":"yes"}}`
+	for into, want := range map[string]string{
+		"kind: Config\nusers: [\n  {name: '#]', user: {}}, # z ]\n  # z\n]\n": "kind: Config\nusers: [\n  {name: '#]', user: {}}," + user + " # z ]\n  # z\n]\n",
+		"kind: Config\nusers: [ {name: q, user: {}} # z\n]\n":                 "kind: Config\nusers: [ {name: q, user: {}}," + user + " # z\n]\n",
+		"{kind: Config, # z\n}\n":                                             "{kind: Config,\"users\":[" + user + "] # z\n}\n",
+		"{\"kind\": \"Config\" # z\n}":                                        "{\"kind\": \"Config\",\"users\":[" + user + "] # z\n}",
+	} {
+		got, err := Merge(parsed(t, "/h/config", into), parsed(t, "/h/from", from), never)
+		if err != nil || string(got) != want {
+			t.Errorf("%v\n%q\nwant\n%q", err, got, want)
+			continue
+		}
+		if config, err := load(string(got)); err != nil || config.AuthInfos["a: bx"].Impersonate != "\x7f\u0085\ufeffü" {
+			t.Errorf("client-go: %v\n%q", err, got)
+		}
+	}
+}
+
 // Another thing of the same name is called what the caller says, and contexts
 // follow; paths still lead to where they led.
 func TestMergeCollisions(t *testing.T) {
@@ -127,6 +149,8 @@ func TestMergeRefuses(t *testing.T) {
 	for name, tt := range map[string]struct{ into, from, want string }{
 		"anchored":        {head + "clusters: &c\n- {name: a, cluster: {}}\n", download, "line 3: clusters is shared"},
 		"aliased":         {head + "x: &c\n- {name: a, cluster: {}}\nclusters: *c\n", download, "line 5: clusters is shared"},
+		"anchored null":   {head + "clusters: &c\n", download, "line 3: clusters is shared"},
+		"current context": {head + "current-context: &c ''\n", download, "line 3: current-context is shared"},
 		"empty elsewhere": {head + "clusters:\n  []\n", download, "line 4: an empty list"},
 		"merge key":       {head, head + "clusters:\n- name: a\n  cluster:\n    <<: {server: x}\n", "line 6: a merge key"},
 		"no name":         {head, head + "users:\n- user: {}\n", "line 4: an entry of users has no name"},

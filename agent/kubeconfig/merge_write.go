@@ -3,6 +3,7 @@ package kubeconfig
 import (
 	"bytes"
 	"encoding/json"
+	"regexp"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -87,11 +88,10 @@ func (m *merger) extend(key, list *yaml.Node, items []*yaml.Node) ([]splice, err
 
 // extendFlow adds entries before the bracket that closes a list.
 func (m *merger) extendFlow(list *yaml.Node, start int, items []*yaml.Node) ([]splice, error) {
-	end := m.into.flowEnd(start)
-	if end < 0 {
+	at, _ := m.into.flowTail(start)
+	if at < 0 {
 		return nil, m.into.refuseLine(list.Line, "where a list ends cannot be told", "")
 	}
-	at := start + len(bytes.TrimRight(m.into.text[start:end-1], " \t\r\n"))
 	text, err := m.flow(items)
 	if err != nil {
 		return nil, err
@@ -136,6 +136,9 @@ func (m *merger) fillEmpty(key, list *yaml.Node, items []*yaml.Node) ([]splice, 
 // setCurrent puts the current context where an empty one stands.
 func (m *merger) setCurrent(key, n *yaml.Node) (splice, error) {
 	f := m.into
+	if n.Kind == yaml.AliasNode || n.Anchor != "" {
+		return splice{}, f.refuseLine(n.Line, key.Value+" is shared by an anchor or an alias", "write it out, then merge again")
+	}
 	start, err := f.offset(n)
 	if err != nil {
 		return splice{}, err
@@ -203,11 +206,10 @@ func (m *merger) appendFlowKeys(keys []string) (splice, error) {
 	if err != nil {
 		return splice{}, err
 	}
-	end := f.flowEnd(start)
-	if end < 0 {
+	at, _ := f.flowTail(start)
+	if at < 0 {
 		return splice{}, f.refuseLine(f.root.Line, "where the file ends cannot be told", "")
 	}
-	at := start + len(bytes.TrimRight(f.text[start:end-1], " \t\r\n"))
 	text := ""
 	for _, key := range keys {
 		v := quoted(m.current)
@@ -258,10 +260,15 @@ func (m *merger) flow(items []*yaml.Node) (string, error) {
 		if err != nil || jerr != nil {
 			return "", m.from.refuseLine(item.Line, "an entry cannot be written as JSON", "")
 		}
-		out = append(out, string(b))
+		out = append(out, foreign.ReplaceAllStringFunc(string(b), func(s string) string {
+			return strings.Trim(quoted(s), `"`)
+		}))
 	}
 	return strings.Join(out, ","), nil
 }
+
+// foreign are the characters that may stand in JSON's strings as they are.
+var foreign = regexp.MustCompile(`[^ -~]`)
 
 // check decodes the text and compares it with what was meant.
 func (m *merger) check(text []byte) error {

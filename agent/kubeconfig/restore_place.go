@@ -158,6 +158,13 @@ func (f *File) blockEnd(at, indent int) int {
 
 // flowEnd returns where the flow mapping ends that begins at, or -1.
 func (f *File) flowEnd(at int) int {
+	_, end := f.flowTail(at)
+	return end
+}
+
+// flowTail also returns where the last thing in it ends, before the blanks and
+// comments in front of its bracket.
+func (f *File) flowTail(at int) (tail, end int) {
 	depth := 0
 	last := byte('{') // what is before, blanks aside
 	for i := at; i < len(f.text); i++ {
@@ -170,7 +177,7 @@ func (f *File) flowEnd(at int) int {
 		case (c == '"' || c == '\'') && bytes.IndexByte([]byte("{[,:"), last) >= 0:
 			n := quotedEnd(f.text[i:])
 			if n < 0 {
-				return -1
+				return -1, -1
 			}
 			i += n - 1
 		case c == '{' || c == '[':
@@ -179,9 +186,9 @@ func (f *File) flowEnd(at int) int {
 			depth--
 		}
 		if depth == 0 {
-			return i + 1
+			return tail, i + 1
 		}
-		last = f.text[i]
+		last, tail = f.text[i], i+1
 	}
-	return -1
+	return -1, -1
 }
