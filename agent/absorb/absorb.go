@@ -62,6 +62,7 @@ type Watcher struct {
 	files    map[string]*file // by path; written by Run alone
 	folders  map[string]error // those that are watched, and why they cannot be; nil: they are
 	began    time.Time
+	tidying  map[string]time.Time // folders in which somebody was at work on a file, and when to look again
 }
 
 // news is what has happened since Run looked last.
@@ -76,6 +77,7 @@ func New(c Config) *Watcher {
 	return &Watcher{
 		Config: c, settings: c.Settings, wake: make(chan struct{}, 1), began: c.Now(),
 		news: news{dirty: map[string]bool{}}, files: map[string]*file{}, folders: map[string]error{},
+		tidying: map[string]time.Time{},
 	}
 }
 

@@ -2,11 +2,13 @@ package absorb
 
 import (
 	"context"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
+	"github.com/cwagent/cwagent/agent/atomicfile"
 	"github.com/cwagent/cwagent/agent/kubeconfig"
 	"github.com/cwagent/cwagent/agent/rewritten"
 	"github.com/cwagent/cwagent/ipc"
@@ -127,10 +129,29 @@ func kubeconfigs(named []string, records []rewritten.File) []*file {
 // look looks at the files that n is about and at those that are to be tried
 // again.
 func (w *Watcher) look(ctx context.Context, n news) {
+	w.tidy(n)
 	w.discover(n)
 	for _, f := range w.sorted() {
 		if ctx.Err() == nil && w.worth(f, n) {
 			w.put(f.path, w.examine(ctx, f, false))
+		}
+	}
+}
+
+// tidy removes what a restore that was killed has left in the folders that n is
+// about: it may hold a token.
+func (w *Watcher) tidy(n news) {
+	now := w.Now()
+	dirs := maps.Clone(n.dirty)
+	for dir, at := range w.tidying {
+		if !now.Before(at) {
+			dirs[dir] = true
+		}
+	}
+	for dir := range dirs {
+		delete(w.tidying, dir)
+		if atomicfile.Sweep(dir) {
+			w.tidying[dir] = now.Add(time.Second)
 		}
 	}
 }

@@ -120,6 +120,11 @@ func (w *Watcher) next() (at time.Time) {
 			at = f.next
 		}
 	}
+	for _, again := range w.tidying {
+		if at.IsZero() || again.Before(at) {
+			at = again
+		}
+	}
 	return at
 }
 

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/cwagent/cwagent/agent/atomicfile"
 	"github.com/cwagent/cwagent/agent/kubeconfig"
 	"github.com/cwagent/cwagent/agent/watch"
 	"github.com/cwagent/cwagent/ipc"
@@ -25,7 +26,7 @@ func (s folderSpec) equal(t folderSpec) bool {
 }
 
 func (s folderSpec) match(name string) bool {
-	if s.names[name] {
+	if s.names[name] || atomicfile.Temporary(name) {
 		return true
 	}
 	id, _ := kubeconfig.Download(name)

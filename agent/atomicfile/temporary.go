@@ -64,17 +64,21 @@ func (t *temporary) discard() {
 // that has just been made is not locked yet, and holds nothing.
 const young = time.Hour
 
-// Sweep removes the temporary files that killed processes have left in a folder.
-// It is no error if it cannot: nothing depends on it.
-func Sweep(dir string) {
+// Temporary reports whether a file of that name may be one that Write has left.
+func Temporary(name string) bool { return strings.HasPrefix(name, prefix) }
+
+// Sweep removes the temporary files that killed processes have left in a folder, and
+// reports whether somebody is at work on another one. It is no error if it cannot:
+// nothing depends on it.
+func Sweep(dir string) (busy bool) {
 	d, err := os.Open(dir)
 	if err != nil {
-		return
+		return false
 	}
 	defer d.Close()
 	names, _ := d.Readdirnames(-1)
 	for _, name := range names {
-		if !strings.HasPrefix(name, prefix) {
+		if !Temporary(name) {
 			continue
 		}
 		path := filepath.Join(dir, name)
@@ -84,6 +88,9 @@ func Sweep(dir string) {
 		}
 		if abandoned(path) {
 			os.Remove(path)
+		} else {
+			busy = true
 		}
 	}
+	return busy
 }
