@@ -29,7 +29,7 @@ type credential struct {
 
 	setting Setting  // what the config says
 	news    bool     // the source may have something new; it is no failure if it has not
-	pending token    // came from the source and waits for a verdict
+	pending *token   // never written to; came from the source and waits for a verdict
 	renewal renewal  // how the source does
 	probes  probes   // of a refused token
 	unsaved *trouble // why what should be saved is not

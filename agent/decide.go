@@ -167,7 +167,7 @@ func (c *credential) resort(now time.Time) (what action, sure bool) {
 	switch {
 	case next != nil && !next.secret.Empty():
 		return promote, true
-	case source && (c.news || !c.pending.secret.Empty() && c.pending.refused == "" && !expired(now, c.pending)):
+	case source && (c.news || c.pending != nil && c.pending.refused == "" && !expired(now, *c.pending)):
 		return renew, true
 	case next != nil && (!source || c.renewal.fails%2 == 0): // by turns: the store may be what fails
 		return promote, false

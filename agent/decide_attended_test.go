@@ -130,7 +130,8 @@ func anyCredential(r *rand.Rand) *credential {
 		c.renewal = failed(1+r.IntN(9), []Class{Transient, Denied, Broken}[r.IntN(3)], time.Duration(r.Int64N(int64(h))))
 	}
 	if r.IntN(6) == 0 {
-		c.pending = anyToken(r)
+		t := anyToken(r)
+		c.pending = &t
 	}
 	c.held = r.IntN(5) == 0
 	c.probes = probes{r.IntN(6), noon.Add(time.Duration(r.Int64N(int64(h))))}

@@ -128,7 +128,8 @@ func TestDecideSource(t *testing.T) {
 		}},
 		{"failed in the future", minted(keyed(made(30*m), late)).with(func(c *credential) { c.renewal = failed(3, Denied, 29*m) }), []look{{21 * m, valid, 0, renew, 25 * m}}},
 		{"waits for a verdict", minted(keyed(made(30*m), late)).with(func(c *credential) {
-			c.renewal, c.pending = failed(3, Transient, 30*m-5*s), made(2*h)
+			t := made(2 * h)
+			c.renewal, c.pending = failed(3, Transient, 30*m-5*s), &t
 		}), []look{{half - 1, due, causeSource, rest, half}, {half, gone, 0, renew, never}}},
 	} {
 		tt.c.looks(t, tt.name, 0, usualRules, tt.looks)

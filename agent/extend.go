@@ -22,11 +22,11 @@ func (a *Agent) extend(ctx context.Context, c *credential, t token) error {
 		err = errSame // and nobody says that it is alive again
 	}
 	if err != nil {
-		a.revise(c.name, func(next *credential) { next.pending = token{} })
+		a.revise(c.name, func(next *credential) { next.pending = nil })
 		return err
 	}
 	next := c.same()
-	next.pending, next.renewal, next.held = token{}, renewal{}, false
+	next.pending, next.renewal, next.held = nil, renewal{}, false
 	next.token.expiry, next.token.expires, next.token.created, next.token.added = t.expiry, t.expires, t.created, t.added
 	if !t.verified.IsZero() {
 		next.token.verified, next.token.identity, next.token.refused = t.verified, fuller(was.identity, t.identity), ""

@@ -29,7 +29,7 @@ func (c *credential) promote(t token, now time.Time) *credential {
 	}
 	t.retired, t.unknown, t.fault = time.Time{}, false, nil
 	next.token = t
-	next.pending, next.renewal, next.probes, next.unsaved = token{}, renewal{}, probes{}, nil
+	next.pending, next.renewal, next.probes, next.unsaved = nil, renewal{}, probes{}, nil
 	next.fellBack, next.held = false, false
 	next.retire(now)
 	return next

@@ -19,7 +19,10 @@ func (a *Agent) renew(ctx context.Context, c *credential, o order) error {
 	if source == nil {
 		return &SourceError{Class: Denied, Why: "no source", Hint: "in config.yaml: credentials, source"}
 	}
-	t := c.pending
+	var t token
+	if c.pending != nil {
+		t = *c.pending
+	}
 	if t.secret.Empty() || t.refused != "" || expired(a.Now(), t) {
 		minted, err := source.Next(ctx, Occasion{Credential: c.name, Lend: a.lender(c.name)})
 		if err != nil {
@@ -29,7 +32,8 @@ func (a *Agent) renew(ctx context.Context, c *credential, o order) error {
 			return err
 		}
 		t.refused = c.against(t.secret)
-		a.revise(c.name, func(next *credential) { next.pending = t })
+		waits := t // t is going to change
+		a.revise(c.name, func(next *credential) { next.pending = &waits })
 	}
 	err := error(nil)
 	switch {
@@ -39,7 +43,7 @@ func (a *Agent) renew(ctx context.Context, c *credential, o order) error {
 		err = errSame // a person went back from that one
 	}
 	if err != nil {
-		a.revise(c.name, func(next *credential) { next.pending = token{} })
+		a.revise(c.name, func(next *credential) { next.pending = nil })
 		return err
 	}
 	if err := a.vouchFor(ctx, c, &t, o.anyOwner); err != nil {
@@ -140,13 +144,13 @@ func (a *Agent) vouchFor(ctx context.Context, c *credential, t *token, anyOwner 
 // nobody can say anything about it.
 func (a *Agent) turnDown(c *credential, t token, why *SourceError) error {
 	t.refused = why.Why
-	a.revise(c.name, func(next *credential) { next.pending = t })
+	a.revise(c.name, func(next *credential) { next.pending = &t })
 	return why
 }
 
 // against is what is known against a token that a source gave; most often nothing.
 func (c *credential) against(s ipc.Secret) string {
-	if c.pending.secret.Equal(s) {
+	if c.pending != nil && c.pending.secret.Equal(s) {
 		return c.pending.refused
 	}
 	for _, t := range c.previous {

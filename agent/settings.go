@@ -70,7 +70,7 @@ func (a *Agent) override() {
 		}
 		next := c.clone()
 		if c.setting.Source != set.Source {
-			next.pending, next.renewal = token{}, renewal{}
+			next.pending, next.renewal = nil, renewal{}
 		}
 		next.setting = set
 		next.settle()
