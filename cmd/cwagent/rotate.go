@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os/exec"
 	"runtime"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -24,7 +25,9 @@ Where the next token comes from:
   a source in config.yaml   is asked at once
   standby tokens            the one that ends first takes over
   neither                   you make a token in the Console, which this command
-                            opens, and paste it; from a pipe it is read from stdin
+                            opens, and paste it, or download its kubeconfig where
+                            the agent takes tokens out of downloads; from a pipe
+                            it is read from stdin
 A token by hand is also meant with --paste, --expires, --created and --id.
 
 With --rollback the credential goes back to the token that it had before.`,
@@ -62,12 +65,14 @@ type rotation struct {
 	name     string
 	id       string
 	life     lifeFlags
+	began    time.Time
 	answered bool // the lifetime was given as a flag
 
 	rollback, paste, anyOwner, noVerify, plaintext bool
 }
 
 func (r *rotation) run(ctx context.Context) error {
+	r.began = r.now()
 	a, err := r.agent()
 	if err != nil {
 		return err
@@ -101,12 +106,12 @@ func (r *rotation) byHand(ctx context.Context, a ipc.Agent, cred ipc.Credential)
 		return err
 	}
 	if terminal(r.in) {
-		if err := r.guide(ctx, cred, &add); err != nil {
+		if err := r.guide(ctx, a, cred, &add); err != nil {
 			return err
 		}
 	}
-	var err error
-	if add.Secret, err = r.readToken(ctx); err != nil {
+	taken, err := r.pastedOrTaken(ctx, a, cred, &add)
+	if err != nil || taken {
 		return err
 	}
 	reply, err := a.Add(ctx, add)
@@ -122,7 +127,7 @@ func (r *rotation) byHand(ctx context.Context, a ipc.Agent, cred ipc.Credential)
 
 // guide says what to do, opens the Console where there is a browser, and asks for
 // the lifetime, which is chosen there before the token is shown.
-func (r *rotation) guide(ctx context.Context, cred ipc.Credential, add *ipc.AddRequest) error {
+func (r *rotation) guide(ctx context.Context, a ipc.Agent, cred ipc.Credential, add *ipc.AddRequest) error {
 	fmt.Fprintf(r.err, "%s has %s, %s.\n", r.name, orThe(cred.ID), expiryWords(cred.Expiry, cred.Expires))
 	how := ""
 	if r.browse(consolePage) {
@@ -130,7 +135,7 @@ func (r *rotation) guide(ctx context.Context, cred ipc.Credential, add *ipc.AddR
 	}
 	fmt.Fprintf(r.err, "Make a new token at %s%s.\n", consolePage, how)
 	if r.answered {
-		return r.invite()
+		return r.invite(ctx, a)
 	}
 	now := r.now()
 	var err error
@@ -140,13 +145,7 @@ func (r *rotation) guide(ctx context.Context, cred ipc.Credential, add *ipc.AddR
 	if err := r.life.apply(add, now, now); err != nil {
 		return err
 	}
-	return r.invite()
-}
-
-// invite says where the token goes, right before it is asked for.
-func (r *rotation) invite() error {
-	_, err := fmt.Fprintln(r.err, "Paste it here; it is not shown.")
-	return err
+	return r.invite(ctx, a)
 }
 
 // browse opens a page in the person's browser, if there seems to be one, and
