@@ -87,6 +87,9 @@ func TestFetchNeverDead(t *testing.T) {
 		if s, err := w.Token(t.Context(), ipc.TokenRequest{Name: "brief"}); (err == nil) != alive || alive && s.Reveal() != got {
 			t.Fatalf("after %d ms: revealed, %v", ms, err)
 		}
+		if s, err := w.Token(t.Context(), ipc.TokenRequest{Name: "brief", Dead: true}); err != nil || s.Reveal() != "s3cr3t-1" {
+			t.Fatalf("after %d ms: put back, %v", ms, err)
+		}
 		if !alive && (!strings.Contains(stderr, "expired") || !strings.Contains(stderr, "cwagent rotate brief")) {
 			t.Fatalf("after %d ms: %s", ms, stderr)
 		}

@@ -69,6 +69,7 @@ type ForgetRequest struct {
 // TokenRequest names the credential whose token is to be revealed.
 type TokenRequest struct {
 	Name string `json:"name"`
+	Dead bool   `json:"dead,omitempty"` // even one that has expired or is refused: for what is not to be used but put back
 }
 
 // ServersRequest changes a credential's bindings; without a change it only asks.

@@ -162,11 +162,11 @@ func (r *restorer) carryOut(ctx context.Context) error {
 	return nil
 }
 
-// label says which token a credential has at the moment.
-func (r *restorer) label(ctx context.Context, name string) (string, error) {
+// label says which token a credential has at the moment, and what it is good for.
+func (r *restorer) label(ctx context.Context, name string) (string, ipc.State, error) {
 	s, err := r.agent.Status(ctx, ipc.StatusRequest{Name: name})
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	return s.Credentials[0].Label, nil
+	return s.Credentials[0].Label, s.Credentials[0].State, nil
 }

@@ -31,6 +31,7 @@ type restorer struct {
 type held struct {
 	secret ipc.Secret
 	label  string
+	state  ipc.State
 }
 
 // A restore is what becomes of one file.
@@ -56,16 +57,25 @@ type restoredUser struct {
 	Imported   bool   `json:"importedToken"` // the token is the one that stood there
 	Exact      bool   `json:"exact"`         // written as it was
 	Known      bool   `json:"known"`         // there is a record of how it was
+
+	State ipc.State `json:"state"` // of the credential: whether its token is good for anything
 }
 
 func (u restoredUser) words() string {
+	words := "its current token, not the one that stood there"
 	switch {
 	case !u.Known:
-		return "its token; there is no record of how it was written"
+		words = "its token; there is no record of how it was written"
 	case u.Imported:
-		return "the token that stood there"
+		words = "the token that stood there"
 	}
-	return "its current token, not the one that stood there"
+	switch u.State {
+	case ipc.StateExpired:
+		words += "; it has expired"
+	case ipc.StateRefused:
+		words += "; the server refuses it"
+	}
+	return words
 }
 
 // read plans the restore of each file.
@@ -154,7 +164,7 @@ func (r *restorer) restore(ctx context.Context, f *kubeconfig.File, re *restore)
 	for _, u := range users {
 		i := slices.IndexFunc(re.record.Users, func(undo kubeconfig.Undo) bool { return undo.User == u.From && undo.Credential == u.Credential })
 		re.Users = append(re.Users, restoredUser{
-			User: u.User, From: u.From, Credential: u.Credential, Exact: u.Exact, Known: i >= 0,
+			User: u.User, From: u.From, Credential: u.Credential, Exact: u.Exact, Known: i >= 0, State: r.tokens[u.Credential].state,
 			Imported: i >= 0 && re.record.Users[i].Label != "" && re.record.Users[i].Label == r.tokens[u.Credential].label,
 		})
 	}
@@ -192,17 +202,17 @@ func (r *restorer) token(ctx context.Context, name string) (held, error) {
 		return h, nil
 	}
 	for {
-		label, err := r.label(ctx, name)
+		label, state, err := r.label(ctx, name)
 		if err != nil {
 			return held{}, err
 		}
-		secret, err := r.agent.Token(ctx, ipc.TokenRequest{Name: name})
+		secret, err := r.agent.Token(ctx, ipc.TokenRequest{Name: name, Dead: true})
 		if err != nil {
 			return held{}, err
 		}
 		// One that gave way to the next in between has another label.
-		if again, err := r.label(ctx, name); err != nil || again == label {
-			r.tokens[name] = held{secret, label}
+		if again, _, err := r.label(ctx, name); err != nil || again == label {
+			r.tokens[name] = held{secret, label, state}
 			return r.tokens[name], err
 		}
 	}
