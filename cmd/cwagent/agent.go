@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"io"
 	stdlog "log"
 	"log/slog"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/cwagent/cwagent/agent"
 	"github.com/cwagent/cwagent/agent/absorb"
+	"github.com/cwagent/cwagent/agent/audit"
 	"github.com/cwagent/cwagent/agent/config"
 	"github.com/cwagent/cwagent/agent/kubeconfig"
 	"github.com/cwagent/cwagent/agent/ledger"
@@ -33,59 +35,64 @@ It then answers what it has been asked and leaves.
 Tokens rest in the OS keyring. The agent reads them at its start, those first
 that somebody asks for, and answers from memory. It looks after kubeconfigs:
 a static token that comes back into one is taken out again, see "watch" in the
-config.`,
+config. What it does is logged to stderr, and to audit.jsonl in the state folder.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := harden(); err != nil {
-				return fail("this system does not let a program protect its memory", "agent: %v", err)
-			}
-			// Small and mostly idle: a quarter of the usual slack of the heap costs
-			// nothing that anybody could feel.
-			debug.SetGCPercent(25)
-			// net/http quotes what a server sent on Go's global logger.
-			stdlog.SetOutput(io.Discard)
-			log := slog.New(slog.NewTextHandler(c.err, nil))
-			path, err := ipc.SocketPath(c.getenv)
-			if err != nil {
-				return err
-			}
-			set, err := c.newSettings(log)
-			if err != nil {
-				return err
-			}
-			a, watcher, err := c.wire(log, path, set)
-			if err != nil {
-				return err
-			}
-			// The listener's lock makes this agent the only one that may read
-			// and write the state.
-			l, err := server.Listen(path)
-			if err != nil {
-				return err
-			}
-			if err := a.Restore(); err != nil {
-				l.Close()
-				return err
-			}
-			log.Info("serving", "socket", path, "version", version, "pid", os.Getpid())
-			ctx := cmd.Context()
-			var running sync.WaitGroup
-			running.Go(func() { a.Run(ctx) })
-			running.Go(func() { set.follow(ctx, a, watcher) })
-			running.Go(func() { watcher.Run(ctx) })
-			defer running.Wait()
-			s := &server.Server{Agent: a, Log: log}
-			return s.Serve(ctx, l)
-		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.runAgent(cmd.Context()) },
 	}
 }
 
-// wire makes the agent of its parts, and what looks after kubeconfigs for it.
-func (c *cli) wire(log *slog.Logger, socket string, set *settings) (*agent.Agent, *absorb.Watcher, error) {
+func (c *cli) runAgent(ctx context.Context) error {
+	if err := harden(); err != nil {
+		return fail("this system does not let a program protect its memory", "agent: %v", err)
+	}
+	// Small and mostly idle: a quarter of the usual slack of the heap costs
+	// nothing that anybody could feel.
+	debug.SetGCPercent(25)
+	// net/http quotes what a server sent on Go's global logger.
+	stdlog.SetOutput(io.Discard)
+	text, trail := slog.NewTextHandler(c.err, nil), audit.New()
+	log := slog.New(slog.NewMultiHandler(text, trail))
 	state, err := config.StateDir(c.getenv)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
+	path, err := ipc.SocketPath(c.getenv)
+	if err != nil {
+		return err
+	}
+	set, err := c.newSettings(log)
+	if err != nil {
+		return err
+	}
+	a, watcher := c.wire(log, path, state, set)
+	// The listener's lock makes this agent the only one that may read
+	// and write the state.
+	l, err := server.Listen(path)
+	if err != nil {
+		return err
+	}
+	if err := a.Restore(); err != nil {
+		l.Close()
+		return err
+	}
+	log.Info("serving", "socket", path, "version", version, "pid", os.Getpid())
+	var running, writing sync.WaitGroup
+	all, ended := context.WithCancel(context.WithoutCancel(ctx))
+	writing.Go(func() {
+		trail.Run(all, state, func(err error) { slog.New(text).Error("audit log not written", "error", err) })
+	})
+	defer writing.Wait()
+	defer ended() // what the others say last is written, too
+	running.Go(func() { a.Run(ctx) })
+	running.Go(func() { set.follow(ctx, a, watcher) })
+	running.Go(func() { watcher.Run(ctx) })
+	defer running.Wait()
+	s := &server.Server{Agent: a, Log: log}
+	return s.Serve(ctx, l)
+}
+
+// wire makes the agent of its parts, and what looks after kubeconfigs for it.
+func (c *cli) wire(log *slog.Logger, socket, state string, set *settings) (*agent.Agent, *absorb.Watcher) {
 	var watcher *absorb.Watcher // nobody asks for it before both are made
 	a := agent.New(agent.Config{
 		Store: pickStore(set.first.Store), Ledger: ledger.File{Dir: state}, Codec: render.Codec{}, Verifier: &set.verify,
@@ -98,7 +105,7 @@ func (c *cli) wire(log *slog.Logger, socket string, set *settings) (*agent.Agent
 		Plugin: func() (string, error) { return c.chosenPlugin(rewritten.Folder{Dir: state}) }, Shared: kubeconfig.Shared,
 		Settings: watching(set.first), Now: c.now, Log: log,
 	})
-	return a, watcher, nil
+	return a, watcher
 }
 
 // pickStore returns the store that the config names. "auto" is the keyring: the
