@@ -35,12 +35,14 @@ type examination struct {
 	asks        []string // what is left to be asked
 }
 
-// A decision is that a user is to refer to a credential, which has its token.
+// A decision is that a user is to refer to the credential that has its token. It
+// was made without any lock: who has the token is asked again in each edit.
 type decision struct {
-	user    string
-	token   ipc.Secret
-	holding agent.Holding
-	fresh   bool // it has just taken over
+	user     string
+	token    ipc.Secret
+	holding  agent.Holding
+	revision uint64 // of the credential, as of that holding
+	fresh    bool   // it has just taken over
 }
 
 // examine looks at f, and does what can be done. It does not change f.
@@ -173,7 +175,7 @@ func (e *examination) act(ctx context.Context) {
 	defer done()
 	e.promote(ctx)
 	if len(e.decided) > 0 {
-		e.rewrite()
+		e.rewrite(ctx)
 	}
 }
 

@@ -1,7 +1,9 @@
 package absorb
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/cwagent/cwagent/agent/kubeconfig"
@@ -10,7 +12,7 @@ import (
 )
 
 // rewrite writes what was decided into the file. It is our turn.
-func (e *examination) rewrite() {
+func (e *examination) rewrite(ctx context.Context) {
 	if err := e.read.Writable(); err != nil {
 		for _, d := range e.decided {
 			e.fail(&kubeconfig.User{Name: d.user}, ipc.WatchFound, err)
@@ -23,8 +25,14 @@ func (e *examination) rewrite() {
 		return
 	}
 	r := &rewriting{examination: e, plugin: plugin}
-	if err := e.read.Rewrite(r.edit); err != nil {
-		e.left(errors.Join(err, r.takeBack()))
+	err = e.read.RewriteWhile(
+		func(f *kubeconfig.File) ([]byte, error) { return r.edit(ctx, f) },
+		func() error { return r.holds(ctx) })
+	if err != nil || len(r.done) == 0 { // an earlier edit may have had something to note
+		err = errors.Join(err, r.takeBack())
+	}
+	if err != nil {
+		e.left(err)
 		return
 	}
 	for _, x := range r.refused {
@@ -55,7 +63,7 @@ type rewriting struct {
 	*examination
 	plugin  string
 	done    []decision
-	refused []finding // users that cannot be edited
+	refused []finding // users that are left as they are
 	notes   []func() error
 }
 
@@ -70,12 +78,14 @@ func (r *rewriting) takeBack() error {
 
 // edit returns the text of f with references in the place of the tokens that were
 // decided on. A user that cannot be edited is said, and keeps no other from it.
-func (r *rewriting) edit(f *kubeconfig.File) ([]byte, error) {
+func (r *rewriting) edit(ctx context.Context, f *kubeconfig.File) ([]byte, error) {
 	r.done, r.refused = nil, nil
-	var changes []kubeconfig.Change
-	if why, _ := r.kept(); why == "" { // a restore may have had its turn
-		changes = r.changes(f)
+	s, err := r.Agent.Status(ctx, ipc.StatusRequest{})
+	if err != nil {
+		return nil, err
 	}
+	r.credentials = s.Credentials
+	changes := r.changes(ctx, f)
 	text, undo, err := f.Edit(changes)
 	if err != nil {
 		changes = r.possible(f, changes)
@@ -100,17 +110,23 @@ func (r *rewriting) edit(f *kubeconfig.File) ([]byte, error) {
 	return text, nil
 }
 
-// changes are those of the users that are still there as they were judged.
-func (r *rewriting) changes(f *kubeconfig.File) []kubeconfig.Change {
+// changes are those of the users that are still there as they were judged. Since
+// then a restore or an import may have had its turn, and one that failed has
+// forgotten the credential again; a person may do that at any time.
+func (r *rewriting) changes(ctx context.Context, f *kubeconfig.File) []kubeconfig.Change {
 	var out []kubeconfig.Change
+	why, hint := r.kept()
 	named := map[string]bool{}
 	for i, u := range f.Users {
 		d := r.decisionOf(u)
-		servers, err := canonical(u.Servers)
-		if d == nil || err != nil {
+		switch {
+		case d == nil:
 			continue
-		}
-		if c, ok := r.credential(d.holding.Credential); !ok || !serves(c, servers) {
+		case why != "":
+			r.leave(u, finding{Watch: ipc.Watch{State: ipc.WatchFound, Why: why, Hint: hint}})
+			continue
+		case !r.renew(ctx, d, &u):
+			r.leave(u, finding{ipc.Watch{State: ipc.WatchWaiting, Why: changed(d.holding.Credential).Error()}, true})
 			continue
 		}
 		change := kubeconfig.Change{User: i, Exec: kubeconfig.Exec{Command: r.plugin, Credential: d.holding.Credential}}
@@ -122,6 +138,51 @@ func (r *rewriting) changes(f *kubeconfig.File) []kubeconfig.Change {
 		out = append(out, change)
 	}
 	return out
+}
+
+// renew brings a decision up to date, and reports whether it still holds.
+func (r *rewriting) renew(ctx context.Context, d *decision, u *kubeconfig.User) bool {
+	servers, err := canonical(u.Servers)
+	if err != nil {
+		return false
+	}
+	h, ok := r.recognize(u, servers)
+	if c, there := r.credential(d.holding.Credential); !ok && there && serves(c, servers) {
+		h, ok, _ = r.Agent.Former(ctx, c.Name, u.Token, r.id) // not to be known now is not to be so
+	}
+	c, there := r.credential(h.Credential)
+	if !ok || !there || !h.Saved {
+		return false
+	}
+	d.holding, d.revision = h, c.Revision
+	return true
+}
+
+// holds makes sure, at the last moment, that all credentials that the file is about
+// to refer to are as they were when it was edited: after that the token is nowhere
+// else.
+func (r *rewriting) holds(ctx context.Context) error {
+	s, err := r.Agent.Status(ctx, ipc.StatusRequest{})
+	if err != nil {
+		return err
+	}
+	r.credentials = s.Credentials
+	for _, d := range r.done {
+		if c, there := r.credential(d.holding.Credential); !there || c.Revision != d.revision || !c.Saved {
+			return changed(d.holding.Credential)
+		}
+	}
+	return nil
+}
+
+func changed(credential string) error {
+	return &ipc.Error{Code: ipc.CodeChanged, What: fmt.Sprintf("credential %q has changed meanwhile", credential)}
+}
+
+// leave says why a user is left as it is.
+func (r *rewriting) leave(u kubeconfig.User, x finding) {
+	x.User = kubeconfig.HideTokens(u.Name)
+	r.refused = append(r.refused, x)
 }
 
 func (r *rewriting) decisionOf(u kubeconfig.User) *decision {
@@ -138,7 +199,7 @@ func (r *rewriting) possible(f *kubeconfig.File, all []kubeconfig.Change) []kube
 	for _, c := range all {
 		if _, _, err := f.Edit([]kubeconfig.Change{c}); err != nil {
 			why, hint := r.words(err)
-			r.refused = append(r.refused, finding{Watch: ipc.Watch{State: ipc.WatchFound, Why: why, Hint: hint, User: kubeconfig.HideTokens(f.Users[c.User].Name)}})
+			r.leave(f.Users[c.User], finding{Watch: ipc.Watch{State: ipc.WatchFound, Why: why, Hint: hint}})
 			continue
 		}
 		out = append(out, c)

@@ -118,6 +118,11 @@ type world struct {
 	shared  string // name of the file system that everything lies on
 	plugin  error
 	end     func()
+
+	// Hooks, each run once, by the watcher.
+	deciding   func() // a file has been judged and is about to be rewritten
+	recognized func() // the agent has said who has a token
+	tried      func() // the agent has said that it would take a token
 }
 
 type journal struct {
@@ -174,8 +179,8 @@ func (w *world) restart() {
 		Watched: func() []ipc.Watch { return w.watcher.Watched() }, Changed: func() { w.watcher.CredentialsChanged() },
 	})
 	w.watcher = absorb.New(absorb.Config{
-		Agent: w.Agent, Rewritten: w.state, Consent: absorb.Consent{Dir: w.state.Dir},
-		Plugin:   func() (string, error) { return plugin, w.plugin },
+		Agent: overheard{w.Agent, w}, Rewritten: w.state, Consent: absorb.Consent{Dir: w.state.Dir},
+		Plugin:   func() (string, error) { once(&w.deciding); return plugin, w.plugin },
 		Shared:   func(string) (string, bool) { return w.shared, w.shared != "" },
 		Settings: w.settings(), Now: time.Now, Log: slog.New(slog.NewTextHandler(w.log, nil)),
 	})
@@ -183,6 +188,32 @@ func (w *world) restart() {
 		w.t.Fatal(err)
 	}
 	w.end = func() {}
+}
+
+// once runs a hook and removes it.
+func once(hook *func()) {
+	if do := *hook; do != nil {
+		*hook = nil
+		do()
+	}
+}
+
+// overheard is the agent of a world, whose answers run its hooks.
+type overheard struct {
+	*agent.Agent
+	w *world
+}
+
+func (o overheard) Recognize(s ipc.Secret) []agent.Holding {
+	defer once(&o.w.recognized)
+	return o.Agent.Recognize(s)
+}
+
+func (o overheard) Add(ctx context.Context, r ipc.AddRequest) (ipc.AddReply, error) {
+	if r.DryRun {
+		defer once(&o.w.tried)
+	}
+	return o.Agent.Add(ctx, r)
 }
 
 func (w *world) settings() absorb.Settings {

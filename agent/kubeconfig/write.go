@@ -31,12 +31,19 @@ func Rewrite(path string, edit func(*File) ([]byte, error)) error {
 // held, since kubectl does not wait for its lock: it fails. A text that is the
 // old one is not written.
 func (f *File) Rewrite(edit func(*File) ([]byte, error)) error {
+	return f.RewriteWhile(edit, func() error { return nil })
+}
+
+// RewriteWhile is Rewrite for an edit that rests on something outside of the
+// file. holds is asked under kubectl's lock, at the last moment: an error leaves
+// the file as it is, and one of ipc.CodeChanged calls edit again.
+func (f *File) RewriteWhile(edit func(*File) ([]byte, error), holds func() error) error {
 	for n := 1; ; n++ {
 		text, err := edit(f)
 		if err != nil || bytes.Equal(text, f.text) {
 			return err
 		}
-		if err = f.Write(text); !cameLate(err) || n == attempts {
+		if err = f.write(text, holds); !cameLate(err) || n == attempts {
 			return err
 		}
 		if f, err = Read(f.Path); err != nil {
@@ -45,7 +52,8 @@ func (f *File) Rewrite(edit func(*File) ([]byte, error)) error {
 	}
 }
 
-// cameLate reports whether a Write found that the file is no longer as it was read.
+// cameLate reports whether a Write found that what it was meant for is no longer
+// so.
 func cameLate(err error) bool {
 	var e *ipc.Error
 	return errors.As(err, &e) && e.Code == ipc.CodeChanged
@@ -55,7 +63,9 @@ func cameLate(err error) bool {
 // extended attributes of the old one. A symbolic link stays one: its target is
 // replaced. If the file is no longer as it was read, Write refuses. It holds
 // kubectl's lock meanwhile.
-func (f *File) Write(text []byte) error {
+func (f *File) Write(text []byte) error { return f.write(text, func() error { return nil }) }
+
+func (f *File) write(text []byte, holds func() error) error {
 	path, err := f.writable()
 	if err != nil {
 		return err
@@ -65,7 +75,13 @@ func (f *File) Write(text []byte) error {
 		return err
 	}
 	defer unlock()
-	err = atomicfile.Write(path, text, atomicfile.Options{Mode: f.Mode, Like: f.Info, Before: f.unchanged})
+	before := func() error {
+		if err := holds(); err != nil {
+			return err
+		}
+		return f.unchanged()
+	}
+	err = atomicfile.Write(path, text, atomicfile.Options{Mode: f.Mode, Like: f.Info, Before: before})
 	var ours *ipc.Error
 	if err == nil || errors.As(err, &ours) {
 		return err
