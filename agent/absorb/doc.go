@@ -5,7 +5,9 @@
 //
 // Two kinds of files are looked after: kubeconfigs that the config names or that
 // import has rewritten, and, once a person has agreed, the Console's downloads. Only
-// API Access Tokens (CW-SECRET-) are looked at.
+// API Access Tokens (CW-SECRET-) are looked at, and in a kubeconfig what else the
+// agent has. Nobody may have asked for a download: before the person has agreed it
+// is only searched for such a token, and one of more than 1 MiB is not read at all.
 //
 // # What becomes of a token
 //

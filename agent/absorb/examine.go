@@ -12,7 +12,6 @@ import (
 
 	"github.com/cwagent/cwagent/agent"
 	"github.com/cwagent/cwagent/agent/kubeconfig"
-	"github.com/cwagent/cwagent/agent/rewritten"
 	"github.com/cwagent/cwagent/agent/shell"
 	"github.com/cwagent/cwagent/ipc"
 )
@@ -69,10 +68,12 @@ func (e *examination) begin(ctx context.Context) {
 	case errors.Is(err, fs.ErrNotExist):
 		e.say(nil, finding{Watch: ipc.Watch{State: ipc.WatchMissing, Why: "there is no such file"}})
 		return
-	case err == nil && info.Mode().IsRegular() && info.Size() == 0:
-		return // somebody is about to write it
+	case err == nil && info.Mode().IsRegular():
+		e.read, err = e.parse(info)
+	default:
+		_, err = kubeconfig.Read(e.f.path) // says what it is instead
 	}
-	if e.read, err = kubeconfig.Read(e.f.path); err != nil {
+	if err != nil {
 		why, hint := e.words(err)
 		if denied(e.f.path) {
 			hint = permissionHint(runtime.GOOS)
@@ -80,7 +81,11 @@ func (e *examination) begin(ctx context.Context) {
 		e.say(nil, finding{Watch: ipc.Watch{State: ipc.WatchUnreadable, Why: why, Hint: hint}})
 		return
 	}
-	if !slices.ContainsFunc(e.read.Users, func(u kubeconfig.User) bool { return agent.IsAPIToken(u.Token) }) {
+	if e.read == nil {
+		return
+	}
+	e.out.foreign = slices.ContainsFunc(e.read.Users, func(u kubeconfig.User) bool { return !agent.IsAPIToken(u.Token) })
+	if !slices.ContainsFunc(e.read.Users, func(u kubeconfig.User) bool { return e.concerns(u.Token) }) {
 		return
 	}
 	why, hint := e.kept()
@@ -92,7 +97,7 @@ func (e *examination) begin(ctx context.Context) {
 	for i := range e.read.Users {
 		u := &e.read.Users[i]
 		switch {
-		case !agent.IsAPIToken(u.Token):
+		case !e.concerns(u.Token):
 		case why != "":
 			e.say(u, finding{Watch: ipc.Watch{State: ipc.WatchFound, Why: why, Hint: hint}})
 		case err != nil:
@@ -101,38 +106,6 @@ func (e *examination) begin(ctx context.Context) {
 			e.judge(ctx, u)
 		}
 	}
-}
-
-// kept says why all tokens of the file are to stay where they are, if they are.
-func (e *examination) kept() (why, hint string) {
-	e.mu.Lock()
-	reaction := e.settings.OnStaticToken
-	e.mu.Unlock()
-	hint = e.importHint()
-	records, err := e.Rewritten.Load()
-	if err != nil {
-		return "not known which files import has rewritten: " + err.Error(), ""
-	}
-	if i := rewritten.Find(records, rewritten.Path(e.f.path)); i >= 0 && records[i].Restored != nil {
-		return "it was restored: its tokens are meant to be there", hint
-	}
-	if reaction == Warn {
-		return "the config says that it is to be told only", hint
-	}
-	if e.f.kind == ipc.WatchDownload {
-		switch agreed, asked, err := e.Consent.Load(); {
-		case err != nil:
-			return "not known whether downloads may be taken: " + err.Error(), hint
-		case !asked:
-			return "nobody has agreed yet that tokens are taken out of downloads", hint + " (at a terminal it asks that, too)"
-		case !agreed:
-			return "it was not agreed that tokens are taken out of downloads", hint
-		}
-	}
-	if name, shared := e.Shared(e.f.path); shared {
-		return "it lies on " + name + ", and the other machines that share it may not reach this one's store", hint
-	}
-	return "", ""
 }
 
 // judge decides about one token.
@@ -149,6 +122,9 @@ func (e *examination) judge(ctx context.Context, u *kubeconfig.User) {
 	if known := e.Agent.Recognize(u.Token); len(known) > 0 {
 		e.found(u, known[0].Credential, "credential "+known[0].Credential+" has this token, but is not bound to all servers of its contexts", e.importHint())
 		return
+	}
+	if !agent.IsAPIToken(u.Token) {
+		return // it was the agent's a moment ago, and nobody is to be asked about it
 	}
 	c, ok := e.candidate(u, servers)
 	if !ok {

@@ -23,6 +23,7 @@ type file struct {
 	looked   bool
 	seen     os.FileInfo // when it was looked at last; nil: it was not there
 	found    []finding
+	foreign  bool   // it has tokens that are not CoreWeave's: the agent may come to know them
 	question string // what has to be asked about its tokens; empty: nothing
 	answered string // the question to which found is the answer
 	next     time.Time
@@ -38,7 +39,7 @@ type finding struct {
 // open reports whether the findings may be others when something else than the
 // file has changed.
 func (f *file) open() bool {
-	return slices.ContainsFunc(f.found, func(x finding) bool { return x.State == ipc.WatchFound || x.State == ipc.WatchWaiting })
+	return f.foreign || slices.ContainsFunc(f.found, func(x finding) bool { return x.State == ipc.WatchFound || x.State == ipc.WatchWaiting })
 }
 
 // list brings the list of kubeconfigs up to date, and returns what has to be
@@ -64,7 +65,7 @@ func (w *Watcher) list(n news) map[string]folderSpec {
 	for _, f := range kubeconfigs(w.settings.Kubeconfigs, records) {
 		at := rewritten.Path(f.path)
 		if old := real[at]; old != nil {
-			f.found, f.seen = old.found, old.seen
+			f.found, f.foreign, f.seen = old.found, old.foreign, old.seen
 			if old.path == f.path && old.kind == f.kind {
 				f = old
 			}

@@ -30,6 +30,7 @@ func byAge(a, b *file) int {
 // An outcome is what came of looking at a file.
 type outcome struct {
 	found    []finding
+	foreign  bool   // see file.foreign
 	question string // what is left to be asked; see file.question
 	answered string // the question that was asked for this
 }
@@ -42,7 +43,7 @@ func (w *Watcher) put(path string, o outcome) {
 	if f == nil {
 		return // not looked after any more
 	}
-	f.question = o.question
+	f.question, f.foreign = o.question, o.foreign
 	if o.answered != "" {
 		f.answered, f.question = o.answered, ""
 	}

@@ -214,7 +214,11 @@ func (r *rewriting) meantElsewhere(f *kubeconfig.File, user string) bool {
 		if other.kind != ipc.WatchKubeconfig || rewritten.Path(other.path) == rewritten.Path(f.Path) {
 			continue
 		}
-		g, err := kubeconfig.Read(other.path)
+		b, err := contents(other.path, other.kind)
+		if err != nil {
+			continue
+		}
+		g, err := (&kubeconfig.File{Path: other.path}).With(b)
 		if err != nil {
 			continue
 		}
