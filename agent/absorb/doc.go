@@ -45,6 +45,10 @@
 // not come back. Files are written as import writes them, with what restore
 // needs noted first.
 //
+// It waits for nobody: where kubectl has its lock, or somebody else the turn, the
+// file is tried again in a moment, and others are looked at meanwhile. What a
+// cwagent that was killed has left in a watched folder is taken away.
+//
 // While nothing changes, nothing runs: see package watch for what it costs to
 // notice a change.
 package absorb

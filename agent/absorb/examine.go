@@ -140,7 +140,12 @@ func (e *examination) judge(ctx context.Context, u *kubeconfig.User) {
 
 // act does what was found to be right, while nobody else rewrites kubeconfigs.
 func (e *examination) act(ctx context.Context) {
-	done, err := e.Rewritten.Turn()
+	done, busy, err := e.Rewritten.TryTurn()
+	if busy {
+		e.out.busy = true
+		err = &ipc.Error{Code: ipc.CodeInvalid, What: "another cwagent is rewriting kubeconfigs",
+			Hint: "if that does not come to an end, look for one that hangs, and end it"}
+	}
 	if err != nil {
 		for _, s := range e.successors {
 			e.again(s.user, s.credential.Name, err)

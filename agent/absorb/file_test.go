@@ -66,7 +66,7 @@ func TestTurn(t *testing.T) {
 	w.write(w.config, written("me", first, prod))
 	marker := filepath.Join(w.home, "Downloads", "CWKubeconfig_cwtoken-00000001-x")
 	w.write(marker, written("me", third, dev))
-	w.left(w.config, "does not come to an end")
+	w.left(w.config, "another cwagent is rewriting")
 	done()
 	w.absorbed(w.config, "prod")
 

@@ -28,6 +28,7 @@ type file struct {
 	answered string // the question to which found is the answer
 	next     time.Time
 	tries    int
+	busy     bool // what these tries met with was somebody else at work
 }
 
 // A finding is how a file is, or what there is to say about one of its tokens.
@@ -73,7 +74,9 @@ func (w *Watcher) list(n news) map[string]folderSpec {
 		}
 		w.files[f.path] = f
 		for _, dir := range f.dirs {
-			specs.add(dir, filepath.Base(f.path), filepath.Base(at))
+			for _, name := range []string{filepath.Base(f.path), filepath.Base(at)} {
+				specs.add(dir, name, name+".lock") // that a lock goes may be what is waited for
+			}
 		}
 	}
 	for _, dir := range w.settings.Downloads {
@@ -139,8 +142,8 @@ func (w *Watcher) look(ctx context.Context, n news) {
 	}
 }
 
-// tidy removes what a restore that was killed has left in the folders that n is
-// about: it may hold a token.
+// tidy removes what a cwagent that was killed has left in the folders that n is
+// about: a temporary file may hold a token, and a lock keeps kubectl out.
 func (w *Watcher) tidy(n news) {
 	now := w.Now()
 	dirs := maps.Clone(n.dirty)
@@ -153,6 +156,19 @@ func (w *Watcher) tidy(n news) {
 		delete(w.tidying, dir)
 		if atomicfile.Sweep(dir) {
 			w.tidying[dir] = now.Add(time.Second)
+		}
+	}
+	if len(dirs) == 0 {
+		return
+	}
+	for _, f := range w.sorted() {
+		if f.kind != ipc.WatchKubeconfig {
+			continue
+		}
+		for _, path := range []string{f.path, rewritten.Path(f.path)} {
+			if dir := filepath.Dir(path); dirs[dir] && kubeconfig.SweepLock(path) {
+				w.tidying[dir] = now.Add(time.Second)
+			}
 		}
 	}
 }

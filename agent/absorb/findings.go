@@ -13,6 +13,11 @@ import (
 const (
 	firstRetry = time.Second
 	lastRetry  = 5 * time.Minute
+
+	// Kubectl has its lock for milliseconds, and an import its turn not for much
+	// longer: nothing is said about it during the first tries.
+	busyRetry = 50 * time.Millisecond
+	busyTries = 5
 )
 
 // byAge compares by the time of the file, then by its path.
@@ -33,6 +38,7 @@ type outcome struct {
 	foreign  bool   // see file.foreign
 	question string // what is left to be asked; see file.question
 	answered string // the question that was asked for this
+	busy     bool   // somebody else is at work on it
 }
 
 // put keeps what came of looking at a file, and says in the log what is new.
@@ -49,6 +55,14 @@ func (w *Watcher) put(path string, o outcome) {
 	}
 	if f.question == f.answered {
 		f.question = "" // what is known is the answer
+	}
+	if o.busy != f.busy {
+		f.busy, f.tries = o.busy, 0
+	}
+	absorbed := func(x finding) bool { return x.State == ipc.WatchAbsorbed }
+	if f.busy && f.tries < busyTries && !slices.ContainsFunc(o.found, absorbed) {
+		w.settleLocked(f)
+		return
 	}
 	found := answered(f.found, o.found)
 	for i := range found {
@@ -104,10 +118,14 @@ func (w *Watcher) settleLocked(f *file) {
 	switch {
 	case f.question != "":
 		f.next = time.Time{} // the answer decides
-	case !slices.ContainsFunc(f.found, func(x finding) bool { return x.again }):
+	case !f.busy && !slices.ContainsFunc(f.found, func(x finding) bool { return x.again }):
 		f.next, f.tries = time.Time{}, 0
 	case f.next.IsZero() || !now.Before(f.next):
-		f.next = now.Add(min(firstRetry<<min(f.tries, 20), lastRetry))
+		first := firstRetry
+		if f.busy {
+			first = busyRetry
+		}
+		f.next = now.Add(min(first<<min(f.tries, 20), lastRetry))
 		f.tries++
 	}
 }

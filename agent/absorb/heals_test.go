@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cwagent/cwagent/agent"
 	"github.com/cwagent/cwagent/agent/absorb"
@@ -86,4 +87,29 @@ func TestLockGoes(t *testing.T) {
 	w.left(w.config, "kubectl's lock")
 	must(t, os.Remove(w.config+".lock"))
 	w.absorbed(w.config, "prod")
+}
+
+// A lock that comes at the last moment: what was noted for the file is taken back,
+// and meanwhile nobody else has a turn.
+func TestLockComes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write(w.config, written("me", second, prod))
+	var busy bool
+	w.deciding = func() {
+		_, busy, _ = w.state.TryTurn()
+		must(t, os.WriteFile(w.config+".lock", nil, 0o600))
+	}
+	w.run()
+	w.left(w.config, "kubectl's lock")
+	if files, err := w.state.Load(); err != nil || len(files) > 0 {
+		t.Errorf("noted: %+v, %v", files, err)
+	}
+	if !busy {
+		t.Error("a file was rewritten out of turn")
+	}
+	must(t, os.Remove(w.config+".lock"))
+	if took := w.absorbed(w.config, "prod"); took > time.Second {
+		t.Errorf("the lock was gone for %v", took)
+	}
 }

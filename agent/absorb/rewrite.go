@@ -19,6 +19,11 @@ func (e *examination) rewrite(ctx context.Context) {
 		}
 		return
 	}
+	if err := e.read.Locked(); err != nil {
+		e.out.busy = true
+		e.left(err)
+		return
+	}
 	plugin, err := e.Plugin()
 	if err != nil {
 		e.left(err)
@@ -79,7 +84,7 @@ func (r *rewriting) takeBack() error {
 // edit returns the text of f with references in the place of the tokens that were
 // decided on. A user that cannot be edited is said, and keeps no other from it.
 func (r *rewriting) edit(ctx context.Context, f *kubeconfig.File) ([]byte, error) {
-	r.done, r.refused = nil, nil
+	r.done, r.refused, r.out.busy = nil, nil, false
 	s, err := r.Agent.Status(ctx, ipc.StatusRequest{})
 	if err != nil {
 		return nil, err
@@ -126,6 +131,7 @@ func (r *rewriting) changes(ctx context.Context, f *kubeconfig.File) []kubeconfi
 			r.leave(u, finding{Watch: ipc.Watch{State: ipc.WatchFound, Why: why, Hint: hint}})
 			continue
 		case !r.renew(ctx, d, &u):
+			r.out.busy = true
 			r.leave(u, finding{ipc.Watch{State: ipc.WatchWaiting, Why: changed(d.holding.Credential).Error()}, true})
 			continue
 		}

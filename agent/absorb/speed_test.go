@@ -1,11 +1,60 @@
 package absorb_test
 
 import (
+	"fmt"
+	"os"
 	"testing"
 	"time"
 
 	"github.com/cwagent/cwagent/ipc"
 )
+
+// Files whose locks stay keep no other one waiting, nor does an import.
+func TestOthersLocked(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.run()
+	w.eventually("watched", func() bool { return w.stateOf(w.config) == ipc.WatchMissing })
+	var locked []string
+	for i := range 5 {
+		path := fmt.Sprint(w.config, i)
+		locked = append(locked, path)
+		must(t, os.WriteFile(path+".lock", nil, 0o600))
+		w.managed(path)
+		w.write(path, written("me", first, prod))
+	}
+	soon := func(path string, took time.Duration) {
+		t.Helper()
+		t.Logf("%v", took)
+		if took > time.Second {
+			t.Errorf("%s: %v", path, took)
+		}
+	}
+	w.write(w.config, written("me", first, prod))
+	soon(w.config, w.absorbed(w.config, "prod"))
+	for _, path := range locked {
+		w.left(path, "kubectl's lock")
+	}
+	files, err := w.state.Load()
+	must(t, err)
+	for _, f := range files {
+		if f.Path != w.config && len(f.Users) > 0 {
+			t.Errorf("noted: %+v", f)
+		}
+	}
+
+	done, err := w.state.Turn()
+	must(t, err)
+	must(t, os.Remove(locked[0]+".lock"))
+	w.left(locked[0], "another cwagent is rewriting")
+	path := w.download("00000001", "x")
+	w.write(path, written("me", third, dev))
+	start := time.Now()
+	w.left(path, "no credential")
+	soon(path, time.Since(start))
+	done()
+	w.absorbed(locked[0], "prod")
+}
 
 // A change is acted on within a second: most of that is the wait for the end of a
 // burst.

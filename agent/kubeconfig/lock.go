@@ -29,6 +29,33 @@ func (f *File) lock(target string) (unlock func(), err error) {
 	return func() { second(); first() }, nil
 }
 
+// Locked is the error of a Write that would not wait for a lock: nil if none stands
+// in the way now.
+func (f *File) Locked() error {
+	path, err := f.writable()
+	if err != nil {
+		return err
+	}
+	for _, p := range []string{f.Path, path} {
+		lock := p + ".lock"
+		if _, err := os.Lstat(lock); err == nil && !removeStale(lock) {
+			return f.inTheWay(lock)
+		}
+	}
+	return nil
+}
+
+func (f *File) inTheWay(lock string) error {
+	return refuse(f.Path, "kubectl's lock "+lock+" stands in the way", "if no kubectl is changing the file, remove the lock")
+}
+
+// SweepLock removes the lock that a killed cwagent has left beside the file at
+// path, where kubectl finds it in its way. held, if a living one has it.
+func SweepLock(path string) (held bool) {
+	lock := path + ".lock"
+	return !removeStale(lock) && atWork(lock)
+}
+
 // sameFolder reports whether two files are in one folder, which may have several
 // names.
 func sameFolder(a, b string) bool {
@@ -49,7 +76,7 @@ func (f *File) lockBeside(path string) (unlock func(), err error) {
 			return nil, refuse(f.Path, "no file can be made beside it: "+reason(err), "look at the folder's permissions and at the disk")
 		case removeStale(path):
 		case time.Now().After(deadline):
-			return nil, refuse(f.Path, "kubectl's lock "+path+" stands in the way", "if no kubectl is changing the file, remove the lock")
+			return nil, f.inTheWay(path)
 		}
 	}
 }

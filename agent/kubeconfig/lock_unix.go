@@ -3,6 +3,7 @@
 package kubeconfig
 
 import (
+	"errors"
 	"io"
 	"os"
 
@@ -26,7 +27,7 @@ func sign(l *os.File) {
 // removes it, and only while the name still leads to it: what another has made
 // there since stays.
 func removeStale(path string) bool {
-	l, err := os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	l, err := openLock(path)
 	if err != nil {
 		return false // kubectl's may not be opened
 	}
@@ -41,4 +42,19 @@ func removeStale(path string) bool {
 	}
 	text, err := io.ReadAll(io.LimitReader(l, int64(len(signature))+1))
 	return err == nil && string(text) == signature && os.Remove(path) == nil
+}
+
+// atWork reports whether somebody holds a lock of ours.
+func atWork(path string) bool {
+	l, err := openLock(path)
+	if err != nil {
+		return false
+	}
+	defer l.Close()
+	return errors.Is(unix.Flock(int(l.Fd()), unix.LOCK_EX|unix.LOCK_NB), unix.EWOULDBLOCK)
+}
+
+// openLock never waits and follows no link: anybody may have put something there.
+func openLock(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 }

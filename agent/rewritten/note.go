@@ -14,8 +14,14 @@ import (
 // agent and that in which its file is rewritten, nobody else may take it for one
 // that has come back. Do not ask a person anything meanwhile.
 func (f Folder) Turn() (done func(), err error) {
-	return state.File{Dir: f.Dir, Name: "rewriting"}.Lock()
+	return f.turn().Lock()
 }
+
+// TryTurn is Turn for who has something else to do meanwhile: busy, if it is
+// somebody else's.
+func (f Folder) TryTurn() (done func(), busy bool, err error) { return f.turn().TryLock() }
+
+func (f Folder) turn() state.File { return state.File{Dir: f.Dir, Name: "rewriting"} }
 
 // Note notes that the kubeconfig at path is about to be rewritten to text. It is
 // written before the file: a crash in between leaves a record that matches

@@ -20,7 +20,19 @@ var errLocked = errors.New("locked")
 // process nor another goroutine. The kernel drops the lock with the process,
 // so that none is ever stale; its file stays, because removing it would let two
 // in. Do not ask anybody anything while you hold it.
-func (f File) Lock() (unlock func(), err error) {
+func (f File) Lock() (unlock func(), err error) { return f.lock(lockWait) }
+
+// TryLock is Lock for who has something else to do meanwhile: busy, if somebody
+// else has the lock.
+func (f File) TryLock() (unlock func(), busy bool, err error) {
+	unlock, err = f.lock(0)
+	if errors.Is(err, errLocked) {
+		return nil, true, nil
+	}
+	return unlock, false, err
+}
+
+func (f File) lock(wait time.Duration) (unlock func(), err error) {
 	if err := f.folder(); err != nil {
 		return nil, err
 	}
@@ -29,7 +41,7 @@ func (f File) Lock() (unlock func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock state: %w", err)
 	}
-	for deadline := time.Now().Add(lockWait); ; time.Sleep(lockPoll) {
+	for deadline := time.Now().Add(wait); ; time.Sleep(lockPoll) {
 		err := tryLock(l)
 		if err == nil {
 			return func() { l.Close() }, nil
@@ -37,6 +49,10 @@ func (f File) Lock() (unlock func(), err error) {
 		if !errors.Is(err, errLocked) {
 			l.Close()
 			return nil, fmt.Errorf("lock state %s: %w", path, err)
+		}
+		if wait == 0 {
+			l.Close()
+			return nil, errLocked
 		}
 		if time.Now().After(deadline) {
 			l.Close()
