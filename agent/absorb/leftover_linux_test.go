@@ -56,6 +56,9 @@ func TestLeftoverLock(t *testing.T) {
 	w.run()
 	w.eventually("left before", func() bool { return gone(w.config+".lock")() && gone(real+".lock")() })
 
+	must(t, os.WriteFile(w.config+".lock", []byte(ours), 0o600))
+	w.eventually("left, and nothing else has happened", gone(w.config+".lock"))
+
 	f, err := os.Create(real + ".lock")
 	must(t, err)
 	must(t, syscall.Flock(int(f.Fd()), syscall.LOCK_EX))
