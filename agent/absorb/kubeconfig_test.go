@@ -90,6 +90,10 @@ func TestLeft(t *testing.T) {
 		"another uid": {written("me", second, prod), func(w *world) { w.oracle.set(second, alive("org", "you")) }, "belongs to", "import"},
 		"another org": {written("me", second, prod), func(w *world) { w.oracle.set(second, alive("gro", "me")) }, "belongs to", "import"},
 		"no owner":    {written("me", second, prod), func(w *world) { w.oracle.set(second, alive("", "")) }, "nobody could say whose", "import"},
+		"no uid":      {written("me", second, prod), func(w *world) { w.oracle.set(second, alive("org", "")) }, "nobody could say whose", "import"},
+		"no org":      {written("me", second, prod), func(w *world) { w.oracle.set(second, alive("", "me")) }, "nobody could say whose", "import"},
+		"uid unknown": {written("me", second, dev), func(w *world) { w.half("dev", alive("org", "")) }, "has not said yet whose", "cwagent verify dev"},
+		"org unknown": {written("me", second, dev), func(w *world) { w.half("dev", alive("", "me")) }, "has not said yet whose", "cwagent verify dev"},
 		"no verdict":  {written("me", second, prod), func(w *world) { w.oracle.set(second, nobody) }, "nobody could say whether it is alive", "import"},
 		"dead":        {written("me", "CW-SECRET-unknown-unknown", prod), nil, "it is refused", "remove it"},
 		"nobody's servers": {written("me", second, "https://evil.example.com"), nil,
@@ -136,6 +140,12 @@ func TestLeft(t *testing.T) {
 
 func ephemeral(name string) ipc.AddRequest {
 	return ipc.AddRequest{Name: name, Secret: ipc.NewSecret(third), Expiry: ipc.ExpiryNever, Ephemeral: true}
+}
+
+// half adds a credential of whose owner not all is known.
+func (w *world) half(name string, v agent.Verdict) {
+	w.oracle.set(third, v)
+	w.add(name, third, dev)
 }
 
 func unverified(name string) ipc.AddRequest {

@@ -19,10 +19,7 @@ func TestMeanwhile(t *testing.T) {
 		why string
 	}{
 		"forgotten": {(*world).forget, "no credential is bound"},
-		"unbound": {func(w *world) error {
-			_, err := w.Servers(w.t.Context(), ipc.ServersRequest{Name: "prod", Remove: []string{prod}})
-			return err
-		}, "is not bound to all servers"},
+		"unbound":   {(*world).unbind, "is not bound to all servers"},
 		"replaced by one that is not saved": {func(w *world) error {
 			w.disk.fails(agent.ErrLocked)
 			w.replace(second)
@@ -62,6 +59,11 @@ func (w *world) forget() error {
 	return w.Forget(w.t.Context(), ipc.ForgetRequest{Name: "prod"})
 }
 
+func (w *world) unbind() error {
+	_, err := w.Servers(w.t.Context(), ipc.ServersRequest{Name: "prod", Remove: []string{prod}})
+	return err
+}
+
 // restored notes the config as restore does.
 func (w *world) restored() error {
 	now := time.Now()
@@ -83,4 +85,31 @@ func TestImportedMeanwhile(t *testing.T) {
 	if x, _ := w.watch(w.config); strings.Contains(x.Why, "new token") {
 		t.Errorf("%+v", x)
 	}
+}
+
+// The credential has been made anew while a token was asked about, and nobody knows
+// whose it is now.
+func TestMadeAnewMeanwhile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write(w.config, written("me", second, prod))
+	w.tried = func() {
+		must(t, w.forget())
+		w.must(unverified("prod"), prod)
+	}
+	w.run()
+	w.left(w.config, "has not said yet whose")
+	w.token("prod", third)
+}
+
+// The same for a token that gave way, which is known from the store alone.
+func TestFormerMeanwhile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.replace(second)
+	w.restart()
+	w.write(w.config, written("me", first, prod))
+	w.deciding = func() { must(t, w.unbind()) }
+	w.run()
+	w.left(w.config, "no credential is bound")
 }

@@ -42,6 +42,7 @@ func (e *examination) rewrite(ctx context.Context) {
 	}
 	for _, x := range r.refused {
 		e.say(nil, x)
+		e.out.busy = e.out.busy || x.again
 	}
 	for _, d := range r.done {
 		why, hint := "it is the token of the credential", ""
@@ -84,7 +85,7 @@ func (r *rewriting) takeBack() error {
 // edit returns the text of f with references in the place of the tokens that were
 // decided on. A user that cannot be edited is said, and keeps no other from it.
 func (r *rewriting) edit(ctx context.Context, f *kubeconfig.File) ([]byte, error) {
-	r.done, r.refused, r.out.busy = nil, nil, false
+	r.done, r.refused = nil, nil
 	s, err := r.Agent.Status(ctx, ipc.StatusRequest{})
 	if err != nil {
 		return nil, err
@@ -131,7 +132,6 @@ func (r *rewriting) changes(ctx context.Context, f *kubeconfig.File) []kubeconfi
 			r.leave(u, finding{Watch: ipc.Watch{State: ipc.WatchFound, Why: why, Hint: hint}})
 			continue
 		case !r.renew(ctx, d, &u):
-			r.out.busy = true
 			r.leave(u, finding{ipc.Watch{State: ipc.WatchWaiting, Why: changed(d.holding.Credential).Error()}, true})
 			continue
 		}

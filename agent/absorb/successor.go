@@ -50,11 +50,9 @@ func (e *examination) succeed(ctx context.Context, u *kubeconfig.User, c ipc.Cre
 		at := kubeconfig.DownloadedAt(e.read.Info.ModTime(), e.Now())
 		r.Created = &at
 	}
-	dry, err := e.Agent.Add(ctx, r)
-	if err == nil && dry.Outcome == ipc.OutcomeReplaced {
-		err = sameOwner(c, dry.Credential.Identity)
-	} // else it is the same: that one has just been read from the store
-	if err != nil {
+	// The agent compares the owners, and wants to know all of the new one that is
+	// known of the old one.
+	if _, err := e.Agent.Add(ctx, r); err != nil {
 		e.refused(u, c, err)
 		return
 	}
@@ -71,7 +69,7 @@ func (e *examination) promote(ctx context.Context) {
 		known := len(e.Agent.Recognize(s.user.Token)) > 0
 		var err error
 		if !known {
-			_, err = e.Agent.Add(ctx, s.request) // the dry run's verdict serves
+			err = e.take(ctx, s)
 		}
 		status, statusErr := e.Agent.Status(ctx, ipc.StatusRequest{})
 		cancel()
@@ -91,6 +89,21 @@ func (e *examination) promote(ctx context.Context) {
 			e.decided[n].fresh = !known
 		}
 	}
+}
+
+// take has the agent take a successor, if the credential is the one that was judged:
+// another one of its name may be anybody's. The dry run's verdict serves.
+func (e *examination) take(ctx context.Context, s successor) error {
+	now, err := e.Agent.Status(ctx, ipc.StatusRequest{Name: s.credential.Name})
+	if err != nil {
+		return err
+	}
+	if now.Credentials[0].Revision != s.credential.Revision {
+		e.out.busy = true
+		return changed(s.credential.Name)
+	}
+	_, err = e.Agent.Add(ctx, s.request)
+	return err
 }
 
 // uncertain says that nobody can tell whether the token of u is an old one.
@@ -123,20 +136,6 @@ func (e *examination) older(c ipc.Credential) string {
 			at.Local().Format(time.DateTime), c.Name, since.Local().Format(time.DateTime))
 	}
 	return ""
-}
-
-// sameOwner wants more than the agent does: that CoreWeave has said the same of
-// both. Here no person has named the credential that is meant.
-func sameOwner(c ipc.Credential, i ipc.Identity) error {
-	known := c.Identity
-	switch {
-	case i.OrgUID == "" || i.UID == "":
-		return &ipc.Error{Code: ipc.CodeUnverified, What: "CoreWeave does not say whose token it is"}
-	case i.OrgUID != known.OrgUID || i.UID != known.UID:
-		return &ipc.Error{Code: ipc.CodeIdentity, What: fmt.Sprintf("it belongs to uid %q of organization %q, credential %s to uid %q of organization %q",
-			i.UID, i.OrgUID, c.Name, known.UID, known.OrgUID)}
-	}
-	return nil
 }
 
 // refused says why the agent does not take the token of u for c. The agent's own
