@@ -22,7 +22,7 @@ type Options struct {
 	Mode fs.FileMode // of the new file; given before it has contents
 
 	// Like, if not nil, is the file that is replaced: the new one gets its
-	// owner, group and extended attributes.
+	// owner, group and extended attributes, and none that its folder would add.
 	Like fs.FileInfo
 
 	// Before, if not nil, is asked at the last moment before the rename; its
@@ -77,11 +77,9 @@ func cause(err error) error {
 	return err
 }
 
-// fill gives the temporary file its mode and owner before it gets contents.
+// fill gives the temporary file its owner, attributes and mode before it gets
+// contents: the mode last, since until then nobody else may open the file.
 func fill(tmp *os.File, path string, data []byte, o Options) error {
-	if err := tmp.Chmod(o.Mode); err != nil {
-		return err
-	}
 	if o.Like != nil {
 		if err := copyOwner(tmp, o.Like); err != nil {
 			return err
@@ -89,6 +87,9 @@ func fill(tmp *os.File, path string, data []byte, o Options) error {
 		if err := copyAttributes(tmp, path); err != nil {
 			return err
 		}
+	}
+	if err := tmp.Chmod(o.Mode); err != nil {
+		return err
 	}
 	if _, err := tmp.Write(data); err != nil {
 		return err

@@ -7,18 +7,20 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// copyAttributes gives tmp the extended attributes of the file at path: access
-// lists and what people and programs noted there. Before Write has any contents
-// it could disclose, because an access list may also forbid.
+// copyAttributes gives tmp the extended attributes of the file at path and takes
+// away all others: access lists, and what people and programs noted there. Before
+// Write has any contents it could disclose, because an access list may also
+// forbid, and a folder may have given the new file one that the old one had not.
 func copyAttributes(tmp *os.File, path string) error {
-	names, err := attributes(path)
-	if err != nil {
-		return nil // no attributes on that file system, or no file any more: Before tells
+	names, _ := attributes(path) // none on that file system, or no file any more: Before tells
+	if err := dropOthers(tmp, names); err != nil {
+		return err
 	}
 	for _, name := range names {
 		v, err := attribute(path, name)
@@ -30,6 +32,21 @@ func copyAttributes(tmp *os.File, path string) error {
 		}
 		if err != nil && !systems(name) {
 			return fmt.Errorf("extended attribute %s cannot be kept: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// dropOthers removes the attributes of tmp that are not among names.
+func dropOthers(tmp *os.File, names []string) error {
+	fd := int(tmp.Fd())
+	has, _ := list(func(b []byte) (int, error) { return unix.Flistxattr(fd, b) })
+	for _, name := range has {
+		if slices.Contains(names, name) || systems(name) {
+			continue
+		}
+		if err := unix.Fremovexattr(fd, name); err != nil && !errors.Is(err, noAttribute) {
+			return err
 		}
 	}
 	return nil
@@ -48,10 +65,15 @@ func systems(name string) bool {
 	return false
 }
 
-// attributes returns the names. They may change between the question how long
-// the list is and the question for the list.
+// attributes returns the names of a file's.
 func attributes(path string) ([]string, error) {
-	b, err := grow(func(b []byte) (int, error) { return unix.Llistxattr(path, b) })
+	return list(func(b []byte) (int, error) { return unix.Llistxattr(path, b) })
+}
+
+// list returns names. They may change between the question how long the list is
+// and the question for the list.
+func list(ask func([]byte) (int, error)) ([]string, error) {
+	b, err := grow(ask)
 	var names []string
 	for name := range bytes.SplitSeq(b, []byte{0}) {
 		if len(name) > 0 {

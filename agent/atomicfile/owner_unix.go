@@ -8,12 +8,18 @@ import (
 	"syscall"
 )
 
-// copyOwner gives tmp the owner and group of the old file where they differ
-// from ours: root may edit a person's file without taking it over.
+// copyOwner gives tmp the owner and group of the old file where it has others:
+// root may edit a person's file without taking it over, and a folder with the
+// setgid bit gives new files its own group, which might not read the old one.
 func copyOwner(tmp *os.File, old fs.FileInfo) error {
-	st, ok := old.Sys().(*syscall.Stat_t)
-	if !ok || int(st.Uid) == os.Geteuid() && int(st.Gid) == os.Getegid() {
+	info, err := tmp.Stat()
+	if err != nil {
+		return err
+	}
+	want, ok := old.Sys().(*syscall.Stat_t)
+	has, ok2 := info.Sys().(*syscall.Stat_t)
+	if !ok || !ok2 || want.Uid == has.Uid && want.Gid == has.Gid {
 		return nil
 	}
-	return tmp.Chown(int(st.Uid), int(st.Gid))
+	return tmp.Chown(int(want.Uid), int(want.Gid))
 }
