@@ -201,16 +201,12 @@ func (r *rewriting) decisionOf(u kubeconfig.User) *decision {
 
 // possible leaves out the changes that cannot be made.
 func (r *rewriting) possible(f *kubeconfig.File, all []kubeconfig.Change) []kubeconfig.Change {
-	var out []kubeconfig.Change
-	for _, c := range all {
-		if _, _, err := f.Edit([]kubeconfig.Change{c}); err != nil {
-			why, hint := r.words(err)
-			r.leave(f.Users[c.User], finding{Watch: ipc.Watch{State: ipc.WatchFound, Why: why, Hint: hint}})
-			continue
-		}
-		out = append(out, c)
+	can, cannot := f.Editable(all)
+	for _, c := range cannot {
+		why, hint := r.words(c.Err)
+		r.leave(f.Users[c.User], finding{Watch: ipc.Watch{State: ipc.WatchFound, Why: why, Hint: hint}})
 	}
-	return out
+	return can
 }
 
 // meantElsewhere reports whether a context of another kubeconfig names that user

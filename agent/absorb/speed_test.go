@@ -3,6 +3,7 @@ package absorb_test
 import (
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,5 +77,29 @@ func TestSoon(t *testing.T) {
 		if took > time.Second {
 			t.Errorf("%s: %v", tt.what, took)
 		}
+	}
+}
+
+// One user that cannot be edited does not make many others late: which one that is
+// takes one look at the file, not one for each user.
+func TestSoonDespiteOne(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.add("other", third, dev)
+	w.run()
+	w.eventually("watched", func() bool { return w.stateOf(w.config) == ipc.WatchMissing })
+	var text strings.Builder
+	text.WriteString(written("me", first, prod))
+	for i := range 1000 {
+		fmt.Fprintf(&text, "- name: u%d\n  user:\n    token: %s\n", i, first)
+	}
+	text.WriteString("- name: folded\n  user:\n    token: >-\n      " + third + "\n")
+	w.write(w.config, text.String())
+	took := w.eventually("all but one absorbed", func() bool {
+		return !strings.Contains(read(w.config), first) && strings.Contains(read(w.config), third)
+	})
+	t.Logf("%v", took)
+	if took > patience/3 { // the race detector slows it; without that it takes a second
+		t.Errorf("%v", took)
 	}
 }

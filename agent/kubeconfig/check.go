@@ -27,6 +27,10 @@ func (f *File) check(edited []byte, mean func(*tree)) error {
 			return nil
 		}
 	}
+	return f.refuseShape()
+}
+
+func (f *File) refuseShape() error {
 	return refuse(f.Path, "its shape cannot be edited safely", "please report it with the file's shape, without the token")
 }
 
@@ -57,12 +61,18 @@ func (t *tree) user(index int) (entry, fields map[string]any) {
 	return entry, fields
 }
 
+// has reports whether the tree has the user as it was read: a name may be a number.
+func (t *tree) has(u User) bool {
+	entry, fields := t.user(u.index)
+	return entry["name"] == u.Name && fields["token"] == u.Token.Reveal()
+}
+
 // change puts our block in the place of a token.
 func (t *tree) change(u User, c Change) {
-	entry, fields := t.user(u.index)
-	if entry["name"] != u.Name || fields["token"] != u.Token.Reveal() {
+	if !t.has(u) {
 		return // and the comparison fails
 	}
+	entry, fields := t.user(u.index)
 	delete(fields, "token")
 	if u.Ours == "" {
 		fields["exec"] = c.Exec.tree()

@@ -19,24 +19,11 @@ type Change struct {
 // order of the changes, without the users that had our block already, for whom
 // what was noted then still holds.
 func (f *File) Edit(changes []Change) (text []byte, undo []Undo, err error) {
-	var splices []splice
-	for _, c := range changes {
-		u := &f.Users[c.User]
-		if u.Ours != "" {
-			s, err := f.spliceBeside(u, c)
-			if err != nil {
-				return nil, nil, err
-			}
-			splices = append(splices, s...)
-			continue
-		}
-		s, un, err := f.spliceUser(u, c)
-		if err != nil {
-			return nil, nil, err
-		}
-		splices, undo = append(splices, s...), append(undo, un)
+	e, err := f.plan(changes)
+	if err != nil {
+		return nil, nil, err
 	}
-	out, err := f.apply(splices)
+	out, err := f.apply(e.splices)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -50,7 +37,35 @@ func (f *File) Edit(changes []Change) (text []byte, undo []Undo, err error) {
 	if err := f.checkLeftovers(out, changes); err != nil {
 		return nil, nil, err
 	}
-	return out, undo, f.checkUndo(undo, changes)
+	return out, e.undo, f.checkUndo(e.undo, changes)
+}
+
+// An edit is what changes do to the text, and what takes them back.
+type edit struct {
+	splices []splice
+	undo    []Undo
+}
+
+func (f *File) plan(changes []Change) (e edit, err error) {
+	for _, c := range changes {
+		s, undo, err := f.splice(c)
+		if err != nil {
+			return edit{}, err
+		}
+		e.splices, e.undo = append(e.splices, s...), append(e.undo, undo...)
+	}
+	return e, nil
+}
+
+// splice plans one change.
+func (f *File) splice(c Change) ([]splice, []Undo, error) {
+	u := &f.Users[c.User]
+	if u.Ours != "" {
+		s, err := f.spliceBeside(u, c)
+		return s, nil, err
+	}
+	s, undo, err := f.spliceUser(u, c)
+	return s, []Undo{undo}, err
 }
 
 func (f *File) spliceUser(u *User, c Change) ([]splice, Undo, error) {

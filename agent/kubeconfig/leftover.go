@@ -3,6 +3,7 @@ package kubeconfig
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 )
 
 // telling is the least length of a token that is looked for elsewhere in the
@@ -34,30 +35,36 @@ func newFinder(f *File, changes []Change) *finder {
 // slot spreads the bits of x (Fibonacci hashing).
 func slot(x uint64) uint16 { return uint16(x * 0x9e3779b97f4a7c15 >> 48) }
 
-// find returns the index of the first user whose token stands in text, or -1.
-func (s *finder) find(text []byte) int {
+// all returns the users whose token stands in text, but those that it has returned
+// before: thousands may have one token.
+func (s *finder) all(text []byte) (users []int) {
 	for end := telling; end <= len(text); end++ {
 		tail := binary.LittleEndian.Uint64(text[end-telling:])
 		if !s.likely[slot(tail)] {
 			continue
 		}
-		for _, i := range s.tokens[tail] {
-			if bytes.HasSuffix(text[:end], []byte(s.users[i].Token.Reveal())) {
-				return i
+		s.tokens[tail] = slices.DeleteFunc(s.tokens[tail], func(i int) bool {
+			found := bytes.HasSuffix(text[:end], []byte(s.users[i].Token.Reveal()))
+			if found {
+				users = append(users, i)
 			}
-		}
+			return found
+		})
 	}
-	return -1
+	return users
 }
 
 // checkLeftovers refuses an edit that would leave a token in the file, in a
 // comment or under another key, where it would be forgotten.
 func (f *File) checkLeftovers(edited []byte, changes []Change) error {
-	i := newFinder(f, changes).find(edited)
-	if i < 0 {
-		return nil
+	if left := newFinder(f, changes).all(edited); len(left) > 0 {
+		return f.refuseLeftover(left[0])
 	}
-	u := f.Users[i]
+	return nil
+}
+
+func (f *File) refuseLeftover(user int) error {
+	u := &f.Users[user]
 	return f.refuseLine(f.otherLine([]byte(u.Token.Reveal()), u.Line), "the token of user "+u.shown()+" stands here as well",
 		"remove it there, in a comment perhaps, then import again")
 }

@@ -60,6 +60,14 @@ type Reference struct {
 // checkUndo refuses an edit whose undo data would hold a token: somebody may
 // have named a user after it.
 func (f *File) checkUndo(undo []Undo, changes []Change) error {
+	if named := newFinder(f, changes).all(names(undo)); len(named) > 0 {
+		return f.refuseName(named[0])
+	}
+	return nil
+}
+
+// names are the words of the file that undo data repeat.
+func names(undo []Undo) []byte {
 	var all bytes.Buffer
 	for _, u := range undo {
 		fmt.Fprintf(&all, "%s\n%s\n%s\n%s\n", u.Was, u.User, u.Token.Key, u.Name.Old)
@@ -67,9 +75,10 @@ func (f *File) checkUndo(undo []Undo, changes []Change) error {
 			fmt.Fprintf(&all, "%s\n%s\n", r.Context, r.Old)
 		}
 	}
-	if i := newFinder(f, changes).find(all.Bytes()); i >= 0 {
-		u := f.Users[i]
-		return f.refuseLine(u.Line, fmt.Sprintf("the token of user %d stands in a name as well", u.index+1), "rename what bears the token's name, then import again")
-	}
-	return nil
+	return all.Bytes()
+}
+
+func (f *File) refuseName(user int) error {
+	u := &f.Users[user]
+	return f.refuseLine(u.Line, fmt.Sprintf("the token of user %d stands in a name as well", u.index+1), "rename what bears the token's name, then import again")
 }
