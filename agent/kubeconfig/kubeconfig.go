@@ -14,6 +14,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"regexp"
+	"slices"
 
 	"go.yaml.in/yaml/v3"
 
@@ -46,7 +48,6 @@ type File struct {
 
 // the parts of a kubeconfig that matter here
 type config struct {
-	Kind     string         `yaml:"kind"`
 	Clusters []namedCluster `yaml:"clusters"`
 	Contexts []namedContext `yaml:"contexts"`
 	Users    []yaml.Node    `yaml:"users"`
@@ -84,7 +85,17 @@ func Read(path string) (*File, error) {
 
 var bom = []byte("\xef\xbb\xbf")
 
+// UTF16 reports whether a text begins as UTF-16 does: a shell of Windows writes that
+// where it is told to write into a file. kubectl reads it, and so does the YAML
+// library, whose positions are then none in the text.
+func UTF16(text []byte) bool {
+	return bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff"))
+}
+
 func (f *File) parse() error {
+	if UTF16(f.text) {
+		return refuse(f.Path, "it is written in UTF-16", "save it as UTF-8, then import again")
+	}
 	dec := yaml.NewDecoder(bytes.NewReader(bytes.TrimPrefix(f.text, bom)))
 	var doc, second yaml.Node
 	if err := dec.Decode(&doc); err != nil {
@@ -98,9 +109,9 @@ func (f *File) parse() error {
 		return refuse(f.Path, "what follows its first document is not YAML", "kubectl reads only the first: remove the rest")
 	}
 	f.root = doc.Content[0]
-	var c config
-	if err := f.root.Decode(&c); err != nil || c.Kind != "Config" {
-		return refuse(f.Path, "not a kubeconfig (kind: Config is missing)", "name a kubeconfig")
+	c, err := f.decode()
+	if err != nil {
+		return err
 	}
 	f.json = bytes.HasPrefix(bytes.TrimSpace(bytes.TrimPrefix(f.text, bom)), []byte("{"))
 	f.counts = make(map[string]int, len(c.Users))
@@ -113,6 +124,36 @@ func (f *File) parse() error {
 	f.config = c
 	return Resolve([]*File{f})
 }
+
+// decode takes out of the text what matters here. As client-go does, it takes a file
+// without a kind for a kubeconfig.
+func (f *File) decode() (c config, err error) {
+	var kind string
+	if n := value(f.root, "kind"); n != nil && (n.Decode(&kind) != nil || kind != "" && kind != "Config") {
+		return c, refuse(f.Path, "not a kubeconfig (its kind is another)", "name a kubeconfig")
+	}
+	if kind == "" && !slices.ContainsFunc(lists, func(l list) bool { return value(f.root, l.key) != nil }) {
+		return c, refuse(f.Path, "not a kubeconfig (clusters, contexts and users are missing)", "name a kubeconfig")
+	}
+	err = f.root.Decode(&c)
+	if err == nil {
+		return c, nil
+	}
+	var e *yaml.TypeError
+	if errors.As(err, &e) {
+		// The rest of what the library says may quote a token.
+		if m := undecoded.FindStringSubmatch(e.Errors[0]); m != nil && m[2] != "" {
+			return c, refuse(f.Path, m[1]+"a key stands here for the second time", "kubectl takes the last one: remove the other, then import again")
+		} else if m != nil {
+			return c, refuse(f.Path, m[1]+"a kubeconfig has something else here", "kubectl refuses the file as well: mend the line first")
+		}
+	}
+	return c, refuse(f.Path, "not a kubeconfig", "name a kubeconfig")
+}
+
+// undecoded finds the line in the words of the YAML library, and whether a key is
+// repeated there.
+var undecoded = regexp.MustCompile(`^(line \d+: )(mapping key )?`)
 
 // child returns the key and the value of that name in a mapping.
 func child(m *yaml.Node, name string) (k, v *yaml.Node) {

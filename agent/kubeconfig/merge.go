@@ -9,9 +9,12 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
+// A list is one of a kubeconfig's, and what its items hold.
+type list struct{ key, kind string }
+
 // lists are those that Merge merges, in the order in which names are settled:
 // contexts refer to the other two.
-var lists = []struct{ key, kind string }{{"clusters", "cluster"}, {"users", "user"}, {"contexts", "context"}}
+var lists = []list{{"clusters", "cluster"}, {"users", "user"}, {"contexts", "context"}}
 
 // A merger adds what from has to into.
 type merger struct {

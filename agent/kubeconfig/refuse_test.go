@@ -157,8 +157,12 @@ func TestReadRefuses(t *testing.T) {
 		{"binary", "\x00\x01\x02" + secret, "not YAML"},
 		{"not UTF-8", "kind: \xff\xfe " + secret, "not YAML"},
 		{"another kind", "kind: Secret\ndata: {token: " + secret + "}", "not a kubeconfig"},
-		{"no kind", strings.Replace(kubeconfig(one), "kind: Config\n", "", 1), "not a kubeconfig"},
-		{"users of another type", "kind: Config\nusers: " + secret, "not a kubeconfig"},
+		{"neither kind nor lists", "data: {token: " + secret + "}", "not a kubeconfig"},
+		{"a kind of another type", "kind: [" + secret + "]\nusers: []", "not a kubeconfig"},
+		{"users of another type", "kind: Config\nusers: " + secret, "line 2: a kubeconfig has something else here"},
+		{"users twice", kubeconfig(one) + "users:\n- {name: x, user: {token: T!}}", "line 13: a key stands here for the second time"},
+		{"UTF-16", "\xff\xfek\x00:\x00", "it is written in UTF-16"},
+		{"UTF-16, the other way", "\xfe\xff\x00k\x00:", "it is written in UTF-16"},
 		{"user of another type", kubeconfig("- " + secret), "line 11: a user entry cannot be read"},
 		{"token of another type", kubeconfig("- name: x\n- name: token\n  user: {token: [T!]}"), "line 12: a user entry cannot be read"},
 		{"a key twice", kubeconfig("- name: token\n  user: {token: T!, token: T!}"), "line 11: a user entry cannot be read"},
@@ -194,6 +198,8 @@ func TestReadTakes(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
 		"no users":        "kind: Config\n",
+		"no kind":         "clusters: []\n",
+		"an empty kind":   "kind:\nusers:\n",
 		"users are null":  "kind: Config\nusers:\n",
 		"users are empty": "kind: Config\nusers: []\n",
 		"null entries":    kubeconfig("- name: x\n  user:\n- name: y"),
