@@ -71,7 +71,7 @@ func (f *File) splice(c Change) ([]splice, []Undo, error) {
 func (f *File) spliceUser(u *User, c Change) ([]splice, Undo, error) {
 	undo := Undo{Credential: c.Exec.Credential, User: u.Name}
 	if u.Beside != "" {
-		return nil, undo, f.refuseLine(u.Line, "user "+u.shown()+" has "+u.Beside+" beside its token (kubectl uses the token)",
+		return nil, undo, f.refuseLine(u.Line, "user "+u.shown()+" has "+u.Beside+" beside its token ("+u.WithBoth()+")",
 			"remove the one that you do not want, then import again")
 	}
 	if err := f.alone(u); err != nil {

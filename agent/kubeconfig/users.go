@@ -19,7 +19,7 @@ type User struct {
 	Clusters  []string     // of those contexts, each once
 	Servers   []ipc.Server // of those clusters, each once, not yet canonical
 	CAs       [][]byte     // their certificate authorities
-	Beside    string       // key of another way to log in that stands beside the token; kubectl takes the token
+	Beside    string       // key of another way to log in that stands beside the token; see WithBoth
 	Ours      string       // credential of our own exec block beside the token, which has come back
 
 	index int        // in the users list
@@ -82,6 +82,17 @@ func (e *userEntry) beside() string {
 		return "username"
 	}
 	return ""
+}
+
+// WithBoth says what kubectl does with a token and what stands beside it.
+func (u *User) WithBoth() string {
+	switch u.Beside {
+	case "tokenFile":
+		return "kubectl uses the file"
+	case "username":
+		return "kubectl refuses the user"
+	}
+	return "kubectl uses the token"
 }
 
 type execEntry struct {

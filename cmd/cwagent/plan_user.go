@@ -30,10 +30,10 @@ func (p *planner) leaveAlone(f *kubeconfig.File, u kubeconfig.User) *skip {
 	case !asked && !p.flags.all && !agent.IsAPIToken(u.Token):
 		s.Why = "not a CoreWeave API Access Token (--user NAME or --all imports it)"
 	case !asked && u.Beside != "":
-		s.Why = fmt.Sprintf("line %d: it has %s beside its token, and kubectl uses the token: remove the one that you do not want, then import again", u.Line, u.Beside)
+		s.Why = fmt.Sprintf("line %d: it has %s beside its token, and %s: remove the one that you do not want, then import again", u.Line, u.Beside, u.WithBoth())
 		if p.blocked == nil {
 			p.blocked = fail("remove the one that you do not want, then import again",
-				"%s: line %d: user %q has %s beside its token (kubectl uses the token)", f.Path, u.Line, kubeconfig.HideTokens(u.Name), u.Beside)
+				"%s: line %d: user %q has %s beside its token (%s)", f.Path, u.Line, kubeconfig.HideTokens(u.Name), u.Beside, u.WithBoth())
 		}
 	default:
 		return nil
