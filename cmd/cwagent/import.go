@@ -57,8 +57,10 @@ With --merge the clusters, contexts and users of FILE are added to the kubeconfi
 that kubectl uses: the first of KUBECONFIG, else ~/.kube/config.
 
 With --scan nothing is imported: kubeconfigs below HOME, or below the folders
-named, are searched for CKS tokens in clear. Exit code 0: none, 1: some, 2: none,
-but not everything could be looked at.`,
+named, are searched for CKS tokens in clear. Left out are files over 8 MiB and,
+as it then says, other file systems and folders that programs fill again (.git,
+node_modules, caches). Exit code 0: none, 1: some, 2: none, but not everything
+else could be looked at.`,
 		Example: `  cwagent import --expires 30d ~/Downloads/CWKubeconfig_cwtoken-3f9a1c7e-prod
   cwagent import --merge ~/Downloads/CWKubeconfig_cwtoken-3f9a1c7e-prod
   cwagent import --dry-run

@@ -27,27 +27,36 @@ type find struct {
 type scanner struct {
 	*cli
 	device func(fs.FileInfo) (uint64, bool)
-	until  time.Time
+	bounds bounds
 
 	Found    []find   `json:"found"`
 	Unread   []string `json:"unread"`            // what may be a kubeconfig with a token, and why it cannot be read
 	Files    int      `json:"files"`             // that were looked at
-	Complete bool     `json:"complete"`          // everything that should be looked at was
+	Complete bool     `json:"complete"`          // everything was looked at, but for what is skipped
+	Skipped  []string `json:"skipped"`           // folders that programs fill again, and what is on other file systems
 	Stopped  string   `json:"stopped,omitempty"` // which bound was met, if one was
 	NoAccess int      `json:"noAccess"`          // folders and files that this user may not read
 
-	bytes  int64
-	seen   []fs.FileInfo // those with a token
-	spoke  time.Time     // when the progress line was drawn last
-	drawn  bool
-	reader []byte
+	until   time.Time
+	home    uint64 // the file system that is searched
+	bound   bool   // to that one
+	entries int    // that were met, folders included
+	bytes   int64
+	seen    []fs.FileInfo // those with a token
+	spoke   time.Time     // when the progress line was drawn last
+	drawn   bool
+	reader  []byte
+}
+
+func (c *cli) newScanner(b bounds) *scanner {
+	return &scanner{
+		cli: c, device: device, bounds: b, until: c.now().Add(b.time),
+		Found: []find{}, Unread: []string{}, Skipped: []string{}, reader: make([]byte, scanSize+1),
+	}
 }
 
 func (c *cli) runScan(ctx context.Context, roots []string, output string) error {
-	s := &scanner{
-		cli: c, device: device, until: c.now().Add(scanTime),
-		Found: []find{}, Unread: []string{}, reader: make([]byte, scanSize+1),
-	}
+	s := c.newScanner(scanBounds)
 	if len(roots) == 0 {
 		for _, path := range c.kubeconfigs(nil) {
 			s.look(path)
@@ -60,7 +69,7 @@ func (c *cli) runScan(ctx context.Context, roots []string, output string) error 
 		}
 	}
 	s.clear()
-	s.Complete = s.Stopped == "" && len(s.Unread) == 0
+	s.Complete = s.Stopped == "" && len(s.Unread) == 0 && s.NoAccess == 0
 	if output == "json" {
 		enc := json.NewEncoder(c.out)
 		enc.SetIndent("", "  ")
@@ -81,7 +90,7 @@ func (c *cli) runScan(ctx context.Context, roots []string, output string) error 
 
 // progress keeps a person at a terminal informed.
 func (s *scanner) progress() {
-	if s.Files%256 != 0 || !terminal(s.err) || s.now().Sub(s.spoke) < 200*time.Millisecond {
+	if s.entries%256 != 0 || !terminal(s.err) || s.now().Sub(s.spoke) < 200*time.Millisecond {
 		return
 	}
 	s.spoke, s.drawn = s.now(), true
@@ -108,6 +117,9 @@ func (s *scanner) print() {
 	}
 	if s.NoAccess > 0 {
 		fmt.Fprintf(s.err, "note: %d files or folders are not yours to read\n", s.NoAccess)
+	}
+	if len(s.Skipped) > 0 {
+		fmt.Fprintf(s.err, "note: %s left out (.git, node_modules, caches, other file systems): -o json names them, cwagent import --scan FOLDER looks into one\n", counted(len(s.Skipped), "place"))
 	}
 	if s.Stopped != "" {
 		fmt.Fprintf(s.err, "note: not everything was looked at, the limit is %s: name a folder, cwagent import --scan FOLDER\n", s.Stopped)

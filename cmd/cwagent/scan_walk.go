@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -18,13 +19,17 @@ import (
 )
 
 // The bounds of a scan: a home may have millions of files, and be on a slow disk.
-const (
-	scanDepth = 32
-	scanFiles = 1_000_000
-	scanBytes = 4 << 30
-	scanTime  = 5 * time.Minute
-	scanSize  = 8 << 20 // of one file; a kubeconfig with 5,000 users has 2 MB
-)
+type bounds struct {
+	depth   int
+	entries int   // files and folders
+	bytes   int64 // that are read
+	time    time.Duration
+}
+
+var scanBounds = bounds{depth: 32, entries: 1_000_000, bytes: 4 << 30, time: 5 * time.Minute}
+
+// scanSize is the most of one file: a kubeconfig with 5,000 users has 2 MB.
+const scanSize = 8 << 20
 
 // skippedFolders are those that hold what programs can fetch again, or the history of
 // what is beside them.
@@ -40,6 +45,10 @@ var errStop = errors.New("a bound of the scan was met")
 // what it leads to.
 const tokenPrefix = "CW-SECRET-"
 
+// usersKey is what a kubeconfig with a token has, in YAML or JSON: its kind may be
+// missing.
+var usersKey = regexp.MustCompile(`users["']?\s*:`)
+
 // walk looks at what is below root, on its file system.
 func (s *scanner) walk(ctx context.Context, root string) error {
 	root, err := filepath.Abs(root)
@@ -50,7 +59,7 @@ func (s *scanner) walk(ctx context.Context, root string) error {
 	if err != nil {
 		return fail("name a folder that is there", "import --scan: %v", err)
 	}
-	home, known := s.device(info)
+	s.home, s.bound = s.device(info)
 	real, err := filepath.EvalSymlinks(root)
 	if err != nil {
 		return fail("name a folder that is there", "import --scan: %v", err)
@@ -59,18 +68,18 @@ func (s *scanner) walk(ctx context.Context, root string) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		if s.entries++; s.bounded() {
+			return errStop
+		}
+		s.progress()
 		if err != nil {
-			s.NoAccess++
+			s.unread(err)
 			return nil
 		}
 		path = root + strings.TrimPrefix(path, real)
 		if d.IsDir() {
-			return s.enter(path, root, d, home, known)
+			return s.enter(path, root, d)
 		}
-		if s.bounded() {
-			return errStop
-		}
-		s.progress()
 		s.look(path)
 		return nil
 	})
@@ -81,37 +90,50 @@ func (s *scanner) walk(ctx context.Context, root string) error {
 }
 
 // enter decides whether a folder is looked into.
-func (s *scanner) enter(path, root string, d fs.DirEntry, home uint64, known bool) error {
+func (s *scanner) enter(path, root string, d fs.DirEntry) error {
 	if path == root {
 		return nil
 	}
-	if slices.Contains(skippedFolders, d.Name()) || strings.HasSuffix(path, string(filepath.Separator)+goModules) {
+	if strings.Count(strings.TrimPrefix(path, root), string(filepath.Separator)) > s.bounds.depth {
+		s.Stopped = fmt.Sprintf("%d folders in each other", s.bounds.depth)
 		return fs.SkipDir
 	}
-	if strings.Count(strings.TrimPrefix(path, root), string(filepath.Separator)) > scanDepth {
-		s.Stopped = fmt.Sprintf("folders more than %d deep", scanDepth)
+	info, err := d.Info()
+	if slices.Contains(skippedFolders, d.Name()) || strings.HasSuffix(path, string(filepath.Separator)+goModules) || err == nil && s.elsewhere(info) {
+		s.Skipped = append(s.Skipped, path)
 		return fs.SkipDir
-	}
-	if info, err := d.Info(); err == nil && known {
-		if dev, _ := s.device(info); dev != home {
-			return fs.SkipDir
-		}
 	}
 	return nil
 }
 
+// elsewhere reports whether something is on another file system than the folder that
+// is searched: one of the network may be slow, and is the others' as well.
+func (s *scanner) elsewhere(info fs.FileInfo) bool {
+	dev, known := s.device(info)
+	return s.bound && known && dev != s.home
+}
+
+// bounded reports whether a bound is met. The clock is asked each time: one entry of
+// a slow disk may take seconds.
 func (s *scanner) bounded() bool {
 	switch {
-	case s.Files >= scanFiles:
-		s.Stopped = fmt.Sprintf("%d files", scanFiles)
-	case s.bytes >= scanBytes:
-		s.Stopped = fmt.Sprintf("%d GiB", scanBytes>>30)
-	case s.Files%64 == 0 && s.now().After(s.until):
-		s.Stopped = scanTime.String()
+	case s.entries > s.bounds.entries:
+		s.Stopped = fmt.Sprintf("%d files and folders", s.bounds.entries)
+	case s.bytes >= s.bounds.bytes:
+		s.Stopped = fmt.Sprintf("%d GiB", s.bounds.bytes>>30)
+	case s.now().After(s.until):
+		s.Stopped = s.bounds.time.String()
 	default:
 		return false
 	}
 	return true
+}
+
+// unread counts what this user may not read. What is gone meanwhile is no loss.
+func (s *scanner) unread(err error) {
+	if !errors.Is(err, fs.ErrNotExist) {
+		s.NoAccess++
+	}
 }
 
 // look looks into one file. A link counts as the file that it leads to: people
@@ -121,14 +143,21 @@ func (s *scanner) look(path string) {
 	if err != nil || !info.Mode().IsRegular() || info.Size() > scanSize || info.Size() < 32 {
 		return
 	}
+	if s.elsewhere(info) { // a link leads there
+		s.Skipped = append(s.Skipped, path)
+		return
+	}
 	s.Files++
 	text, err := s.read(path)
 	if err != nil {
-		s.NoAccess++
+		s.unread(err)
 		return
 	}
 	s.bytes += int64(len(text))
-	if !bytes.Contains(text, []byte(tokenPrefix)) || !bytes.Contains(text, []byte("Config")) || !bytes.Contains(text, []byte("users")) {
+	if kubeconfig.UTF16(text) {
+		text = bytes.ReplaceAll(text, []byte{0}, nil) // enough to find what is in ASCII
+	}
+	if !bytes.Contains(text, []byte(tokenPrefix)) || !usersKey.Match(text) {
 		return
 	}
 	if slices.ContainsFunc(s.seen, func(had fs.FileInfo) bool { return os.SameFile(had, info) }) {
@@ -156,7 +185,7 @@ func (s *scanner) read(path string) ([]byte, error) {
 	}
 	defer f.Close()
 	n, err := io.ReadFull(f, s.reader[:512])
-	if err == nil && bytes.IndexByte(s.reader[:n], 0) < 0 {
+	if err == nil && (kubeconfig.UTF16(s.reader[:n]) || bytes.IndexByte(s.reader[:n], 0) < 0) {
 		var more int
 		more, err = io.ReadFull(f, s.reader[n:])
 		n += more
