@@ -1,7 +1,8 @@
 //go:build linux
 
 // Package killtest kills a program at every system call that touches a folder,
-// one run for each, to prove that what is in the folder survives that.
+// one run for each, to prove that what is in the folder survives that; and lists
+// those calls, since what survives a loss of power is a matter of their order.
 //
 // It takes strace. The program has to do all its work on its main thread, since
 // strace counts system calls by thread: a test binary that is to be the program
@@ -40,9 +41,6 @@ type call struct {
 // number of deaths.
 func Everywhere(t *testing.T, c Case) int {
 	t.Helper()
-	if _, err := exec.LookPath("strace"); err != nil {
-		ipctest.Skip(t, "strace is not installed")
-	}
 	calls := observe(t, c)
 	for _, at := range calls {
 		dir := t.TempDir()
@@ -60,12 +58,25 @@ func Everywhere(t *testing.T, c Case) int {
 	return len(calls)
 }
 
+// Calls runs the program once to the end and returns its system calls that touch its
+// folder, in their order and as strace writes them; the folder's path is DIR.
+func Calls(t *testing.T, c Case) (lines []string) {
+	t.Helper()
+	for _, at := range observe(t, c) {
+		lines = append(lines, at.line)
+	}
+	return lines
+}
+
 // line is one of strace -f: the thread, the call's name and the rest.
 var line = regexp.MustCompile(`^(\d+) +([a-z0-9_]+)(\(.*)$`)
 
 // observe notes the calls that touch the folder.
 func observe(t *testing.T, c Case) []call {
 	t.Helper()
+	if _, err := exec.LookPath("strace"); err != nil {
+		ipctest.Skip(t, "strace is not installed")
+	}
 	dir, log := t.TempDir(), filepath.Join(t.TempDir(), "strace")
 	c.Prepare(dir)
 	if out, err := under(c.Program(dir), "-y", "-s", "256", "-o", log, "-e", "trace=%file,%desc").CombinedOutput(); err != nil {
