@@ -94,6 +94,9 @@ func (a *Agent) merge(old *credential, r ipc.AddRequest, t token) (*credential, 
 	case old.token.secret.Equal(r.Secret):
 		reply.Outcome = ipc.OutcomeExtended
 		next := old.clone()
+		if a.idOfAnother(r.ID, old.token) {
+			r.ID = "" // a file that has it in its name was written again since
+		}
 		next.token.learn(r, t)
 		return next, reply, nil
 	case r.Replace:
@@ -123,6 +126,20 @@ func (a *Agent) holder(s ipc.Secret, name string) string {
 		}
 	}
 	return ""
+}
+
+// idOfAnother reports whether id is the public id of another token than t that some
+// credential has or had.
+func (a *Agent) idOfAnother(id string, t token) bool {
+	other := func(o token) bool { return id != "" && o.id == id && o.key != t.key }
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	for _, c := range a.creds {
+		if other(c.token) || slices.ContainsFunc(c.standby, other) || slices.ContainsFunc(c.previous, other) {
+			return true
+		}
+	}
+	return false
 }
 
 // learn takes over what is now known about a token that was there before.

@@ -219,3 +219,23 @@ func TestEphemeral(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 }
+
+// The id in the name of a file belongs to the token that was in it first: the one
+// that took its place, and was put back into that file, is another.
+func TestIDOfAnother(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	first := request("prod", "s3cr3t-1")
+	first.ID = "cwtoken-1"
+	w.add(first)
+	w.add(replacing(request("prod", "s3cr3t-2")))
+	again := request("prod", "s3cr3t-2")
+	again.ID = "cwtoken-1"
+	if got := w.add(again); got.Outcome != ipc.OutcomeExtended || got.Credential.ID != "" {
+		t.Errorf("%+v", got)
+	}
+	again.ID = "cwtoken-2"
+	if got := w.add(again); got.Credential.ID != "cwtoken-2" {
+		t.Errorf("%+v", got.Credential)
+	}
+}

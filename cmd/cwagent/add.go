@@ -18,20 +18,23 @@ func (c *cli) newAdd() *cobra.Command {
 	var urls []string
 	var tls tlsFlags
 	var life lifeFlags
+	var same bool
 	cmd := &cobra.Command{
 		Use:   "add NAME",
 		Short: "Take a token from a prompt or from stdin",
 		Long: `Take a token from a prompt, or from stdin where that is no terminal; never from
 the command line, where other programs could read it.
 
-The same token for a NAME that has it adds servers, or corrects its expiry.
+The same token for a NAME that has it adds servers, or corrects its expiry; with
+--same nobody has to have it at hand.
 With --replace the token takes the place of the one that NAME has: the very next
 kubectl uses it. The servers that NAME is bound to stay. With --standby it waits
 until the one that NAME has is near its end, or refused, and then takes over by
 itself; those that end first come first.`,
 		Example: `  cwagent add prod --expires 30d --server https://cw7f2e-ac58c12a.k8s.us-east-04a.coreweave.com
   op read op://team/cks/token | cwagent add prod --replace --expires 8h
-  cwagent add prod --standby --expires 90d --id cwtoken-3f9a1c7e`,
+  cwagent add prod --standby --expires 90d --id cwtoken-3f9a1c7e
+  cwagent add prod --same --expires 2026-12-31`,
 		Args:              oneName,
 		ValidArgsFunction: c.completeNames,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
@@ -47,7 +50,15 @@ itself; those that end first come first.`,
 			if err != nil {
 				return err
 			}
-			if r.Secret, err = c.readToken(cmd.Context()); err != nil {
+			switch {
+			case same && (r.Replace || r.Standby):
+				return fail("cwagent add --help", "add: --same is about the token that %s has, --replace and --standby bring another one", r.Name)
+			case same:
+				err = tokenItHas(cmd.Context(), a, &r)
+			default:
+				r.Secret, err = c.readToken(cmd.Context())
+			}
+			if err != nil {
 				return err
 			}
 			reply, err := a.Add(cmd.Context(), r)
@@ -64,6 +75,7 @@ itself; those that end first come first.`,
 	life.register(f)
 	f.BoolVar(&r.NoClusterInfo, "no-cluster-info", false, "also answer callers that do not say for which server")
 	f.BoolVar(&r.Ephemeral, "ephemeral", false, "keep the token in the agent's memory only")
+	f.BoolVar(&same, "same", false, "about the token that NAME has already: none is asked for")
 	f.BoolVar(&r.Replace, "replace", false, "replace the token that NAME has")
 	f.BoolVar(&r.Standby, "standby", false, "keep the token for later: it takes over when the one that NAME has ends")
 	f.StringVar(&r.ID, "id", "", "public id of the token, cwtoken-...: it is how you will find it in the Console")
@@ -71,6 +83,18 @@ itself; those that end first come first.`,
 	f.BoolVar(&r.AllowIdentityChange, "allow-identity-change", false, "with --replace: the new token may belong to somebody else")
 	f.BoolVar(&r.AllowPlaintext, "allow-plaintext-keyring", false, "accept a keyring without a password: the token lies on disk in clear")
 	return cmd
+}
+
+// tokenItHas puts the token that a credential has into a request about it. It stays
+// where it is, and nobody has to be asked about it.
+func tokenItHas(ctx context.Context, a ipc.Agent, r *ipc.AddRequest) (err error) {
+	s, err := a.Status(ctx, ipc.StatusRequest{Name: r.Name})
+	if err != nil {
+		return err
+	}
+	r.Ephemeral, r.NoVerify = !s.Credentials[0].Saved, true
+	r.Secret, err = a.Token(ctx, ipc.TokenRequest{Name: r.Name})
+	return err
 }
 
 // readToken reads one token, without echo where a person types it.
