@@ -151,10 +151,13 @@ func recordOf(records []rewritten.File, path string) rewritten.File {
 func (r *restorer) restore(ctx context.Context, f *kubeconfig.File, re *restore) (before, after []byte, err error) {
 	after, users, err := f.Restore(re.record.Users, func(name string) (ipc.Secret, error) {
 		h, err := r.token(ctx, name)
+		if err != nil {
+			err = fmt.Errorf("%s: %w", re.File, err)
+		}
 		return h.secret, err
 	})
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", re.File, err)
+		return nil, nil, err
 	}
 	if before, _, err = f.Edit(nil); err != nil {
 		return nil, nil, err
