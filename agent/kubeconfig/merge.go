@@ -64,7 +64,7 @@ func (m *merger) look(key, kind string) error {
 	for _, item := range list.Content {
 		var v any
 		if err := item.Decode(&v); err != nil {
-			return m.into.refuseLine(item.Line, "an entry of "+key+" cannot be read", "")
+			return m.into.refuseLine(item.Line, "an entry of "+key+" cannot be read", "mend it first, then merge again")
 		}
 		m.have[kind][nameOf(item)] = v
 	}
@@ -97,7 +97,7 @@ func (m *merger) collect(key, kind string) error {
 		m.adapt(kind, body)
 		var v any
 		if err := item.Decode(&v); err != nil {
-			return m.from.refuseLine(item.Line, "an entry of "+key+" cannot be read", "")
+			return m.from.refuseLine(item.Line, "an entry of "+key+" cannot be read", "mend it first, then merge again")
 		}
 		there, taken := m.have[kind][name]
 		if taken && reflect.DeepEqual(there, v) {

@@ -71,7 +71,7 @@ func (m *merger) extend(key, list *yaml.Node, items []*yaml.Node) ([]splice, err
 	}
 	indent, ok := f.indent(start)
 	if !ok || f.text[start] != '-' {
-		return nil, f.refuseLine(list.Line, "where the entries of "+key.Value+" begin cannot be told", "")
+		return nil, f.refuseLine(list.Line, "where the entries of "+key.Value+" begin cannot be told", "write the list on lines of its own below its key, then merge again")
 	}
 	gap := 2
 	if first := list.Content[0]; first.Line == list.Line && first.Column > list.Column {

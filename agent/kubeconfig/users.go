@@ -115,7 +115,7 @@ const Plugin = "cwagent-credential"
 func (f *File) addUser(index int, item *yaml.Node) error {
 	var e userEntry
 	if err := item.Decode(&e); err != nil {
-		return refuse(f.Path, fmt.Sprintf("line %d: a user entry cannot be read", item.Line), "")
+		return refuse(f.Path, fmt.Sprintf("line %d: a user entry cannot be read", item.Line), "mend it first, then import again")
 	}
 	f.Names = append(f.Names, e.Name)
 	f.counts[e.Name]++
