@@ -17,7 +17,7 @@ const (
 	// Kubectl has its lock for milliseconds, and an import its turn not for much
 	// longer: nothing is said about it during the first tries.
 	busyRetry = 50 * time.Millisecond
-	busyTries = 5
+	busyTries = 30
 )
 
 // byAge compares by the time of the file, then by its path.
@@ -121,11 +121,14 @@ func (w *Watcher) settleLocked(f *file) {
 	case !f.busy && !slices.ContainsFunc(f.found, func(x finding) bool { return x.again }):
 		f.next, f.tries = time.Time{}, 0
 	case f.next.IsZero() || !now.Before(f.next):
-		first := firstRetry
-		if f.busy {
-			first = busyRetry
+		wait := min(firstRetry<<min(f.tries, 20), lastRetry)
+		switch more := f.tries - busyTries; {
+		case f.busy && more < 0:
+			wait = busyRetry
+		case f.busy:
+			wait = min(firstRetry<<min(more, 20), lastRetry)
 		}
-		f.next = now.Add(min(first<<min(f.tries, 20), lastRetry))
+		f.next = now.Add(wait)
 		f.tries++
 	}
 }

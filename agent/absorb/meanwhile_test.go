@@ -111,5 +111,9 @@ func TestFormerMeanwhile(t *testing.T) {
 	w.write(w.config, written("me", first, prod))
 	w.deciding = func() { must(t, w.unbind()) }
 	w.run()
-	w.left(w.config, "no credential is bound")
+	w.left(w.config, "no credential is bound") // said by whoever looks first
+	w.end()
+	if text := read(w.config); !strings.Contains(text, first) {
+		t.Errorf("%s", text)
+	}
 }
