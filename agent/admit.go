@@ -75,7 +75,7 @@ func (c *credential) admit(q *inquiry, now time.Time) error {
 	if q.server.ProxySHA256 != "" {
 		hint = "if that server is yours (write the proxy's user and password into its URL): "
 	}
-	return c.refuse(ipc.Refusal{At: now, Server: &q.server, Hint: hint + serversLine(c.name, q.server)}, what)
+	return c.refuse(ipc.Refusal{At: now, Server: &q.server, Hint: hint + ServersLine(c.name, q.server)}, what)
 }
 
 // refuse remembers a refusal for status, and says it.

@@ -140,10 +140,10 @@ func Certificates(data []byte) []byte {
 	}
 }
 
-// serversLine is the command that would bind a credential to s. It is shown to
+// ServersLine is the command that would bind a credential to s. It is shown to
 // people who may paste it, and s may come from a hostile kubeconfig: every
 // argument is quoted.
-func serversLine(name string, s ipc.Server) string {
+func ServersLine(name string, s ipc.Server) string {
 	line := "cwagent servers " + name + " --add " + shellQuote(s.URL)
 	if s.CASHA256 != "" {
 		line += " --ca-sha256 " + shellQuote(s.CASHA256)

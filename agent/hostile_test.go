@@ -164,7 +164,7 @@ func TestServersLine(t *testing.T) {
 	var want [][]string
 	for i, s := range strs {
 		srv := ipc.Server{URL: "https://h:443/" + s, CASHA256: s, TLSServerName: s, ProxyURL: s, Insecure: i%2 == 0}
-		lines = append(lines, serversLine("prod", srv))
+		lines = append(lines, ServersLine("prod", srv))
 		args := []string{"servers", "prod", "--add", shown(srv.URL)}
 		if s != "" {
 			args = append(args, "--ca-sha256", shown(s), "--tls-server-name", shown(s), "--proxy-url", shown(s))
@@ -197,7 +197,7 @@ func TestServersLineLeadsBack(t *testing.T) {
 			t.Errorf("%s: %v", raw, err)
 			continue
 		}
-		args := arguments(t, []string{serversLine("prod", s)})[0]
+		args := arguments(t, []string{ServersLine("prod", s)})[0]
 		again, err := Canonical(ipc.Server{URL: args[3]})
 		if err != nil || again != s {
 			t.Errorf("%s: %s came back as %s, %v", raw, s.URL, again.URL, err)

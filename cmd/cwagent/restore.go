@@ -7,8 +7,6 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
-
-	"github.com/cwagent/cwagent/ipc"
 )
 
 // restoreFlags are the flags of restore.
@@ -30,7 +28,9 @@ Otherwise the current token stands in the place of the old one, and what others
 have edited stays as they left it.
 
 The secret is then on disk again, in clear. The agent keeps its credentials:
-"cwagent forget NAME" removes one.
+"cwagent forget NAME" removes one. A token goes back only where all servers that
+kubectl would send it to are those of its credential; for a user that import is
+not known to have written you are asked, whatever --yes says.
 
 Without FILE: the files of KUBECONFIG, else ~/.kube/config. With --all: every
 file that import has rewritten.`,
@@ -43,7 +43,7 @@ file that import has rewritten.`,
 	f := cmd.Flags()
 	f.BoolVar(&fl.all, "all", false, "every file that import has rewritten")
 	f.BoolVar(&fl.dryRun, "dry-run", false, "show what would be done, change nothing")
-	f.BoolVarP(&fl.yes, "yes", "y", false, "do not ask before a token is written to disk")
+	f.BoolVarP(&fl.yes, "yes", "y", false, "do not ask before a token is written to disk where import took it from")
 	f.StringVarP(&fl.output, "output", "o", "text", "text or json")
 	return cmd
 }
@@ -64,7 +64,7 @@ func (c *cli) runRestore(ctx context.Context, args []string, fl restoreFlags) er
 		return err
 	}
 	r := &restorer{cli: c, agent: a, flags: fl, folder: folder, tokens: map[string]held{}}
-	if err := r.read(ctx, args); err != nil {
+	if err := r.plan(ctx, args); err != nil {
 		return err
 	}
 	if err := r.print(); err != nil {
@@ -74,15 +74,13 @@ func (c *cli) runRestore(ctx context.Context, args []string, fl restoreFlags) er
 		return r.exit()
 	}
 	fmt.Fprintln(c.err, "The tokens will be on disk again, in clear.")
-	if !fl.yes {
-		yes, err := c.ask(ctx, "Restore these files?")
-		if err != nil {
-			return err
-		}
-		if !yes {
-			fmt.Fprintln(c.err, "nothing was changed")
-			return nil
-		}
+	yes, err := r.agreed(ctx)
+	if err != nil {
+		return err
+	}
+	if !yes {
+		fmt.Fprintln(c.err, "nothing was changed")
+		return nil
 	}
 	if err := r.carryOut(ctx); err != nil {
 		return err
@@ -118,6 +116,12 @@ func (r *restorer) print() error {
 				user += ", renamed " + printable(u.User)
 			}
 			fmt.Fprintf(r.out, "  user        %s\n  credential  %s, %s\n", user, u.Credential, u.words())
+			for _, s := range u.Servers {
+				fmt.Fprintf(r.out, "  server      %s\n", serverWords(s))
+			}
+			if len(u.Servers) == 0 {
+				fmt.Fprintln(r.out, "  server      none: no context uses this user")
+			}
 		}
 		if u := re.Renamed; u != nil {
 			fmt.Fprintf(r.out, "  contexts    of user %s, renamed %s\n", printable(u.User), printable(u.Was))
@@ -160,13 +164,4 @@ func (r *restorer) carryOut(ctx context.Context) error {
 		fmt.Fprintf(r.err, "note: the agent still has credential %s; if nothing else uses it: cwagent forget %s\n", name, name)
 	}
 	return nil
-}
-
-// label says which token a credential has at the moment, and what it is good for.
-func (r *restorer) label(ctx context.Context, name string) (string, ipc.State, error) {
-	s, err := r.agent.Status(ctx, ipc.StatusRequest{Name: name})
-	if err != nil {
-		return "", "", err
-	}
-	return s.Credentials[0].Label, s.Credentials[0].State, nil
 }

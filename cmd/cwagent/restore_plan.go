@@ -22,16 +22,16 @@ type restorer struct {
 	tokens map[string]held // by credential
 
 	records []rewritten.File
+	read    []*kubeconfig.File // all of the run
 	files   []*restore
 	gone    []string
 	failed  bool // one of them cannot be restored
 }
 
-// held is the token that a credential has at the moment.
+// held is a credential with the token that it has at the moment.
 type held struct {
-	secret ipc.Secret
-	label  string
-	state  ipc.State
+	secret     ipc.Secret
+	credential ipc.Credential
 }
 
 // A restore is what becomes of one file.
@@ -51,12 +51,13 @@ type restore struct {
 
 // A restoredUser is what becomes of one user.
 type restoredUser struct {
-	User       string `json:"user"` // its name afterwards
-	From       string `json:"from"` // its name now
-	Credential string `json:"credential"`
-	Imported   bool   `json:"importedToken"` // the token is the one that stood there
-	Exact      bool   `json:"exact"`         // written as it was
-	Known      bool   `json:"known"`         // there is a record of how it was
+	User       string       `json:"user"` // its name afterwards
+	From       string       `json:"from"` // its name now
+	Credential string       `json:"credential"`
+	Servers    []ipc.Server `json:"servers"`       // to which kubectl sends the token
+	Imported   bool         `json:"importedToken"` // the token is the one that stood there
+	Exact      bool         `json:"exact"`         // written as it was
+	Known      bool         `json:"known"`         // there is a record of how it was
 
 	State ipc.State `json:"state"` // of the credential: whether its token is good for anything
 }
@@ -78,8 +79,9 @@ func (u restoredUser) words() string {
 	return words
 }
 
-// read plans the restore of each file.
-func (r *restorer) read(ctx context.Context, args []string) error {
+// plan plans the restore of each file. All are read first: a context in one may
+// name a user in another.
+func (r *restorer) plan(ctx context.Context, args []string) error {
 	var err error
 	if r.records, err = r.folder.Load(); err != nil {
 		return err
@@ -97,13 +99,13 @@ func (r *restorer) read(ctx context.Context, args []string) error {
 		return fail("cwagent import rewrites files", "restore: no file has been rewritten")
 	}
 	for _, path := range paths {
-		err := r.add(ctx, path)
-		if err != nil && !r.flags.all {
+		if err := r.skip(r.open(path)); err != nil {
 			return err
 		}
-		if err != nil { // one of many keeps no other from it
-			r.failed = true
-			fmt.Fprintf(r.err, "note: skipped: %v\n", err)
+	}
+	for _, f := range r.read {
+		if err := r.skip(r.add(ctx, f)); err != nil {
+			return err
 		}
 	}
 	if len(r.files) == 0 && len(r.gone) == 0 && !r.failed {
@@ -112,21 +114,33 @@ func (r *restorer) read(ctx context.Context, args []string) error {
 	return nil
 }
 
-// add plans the restore of one file, if there is something to restore.
-func (r *restorer) add(ctx context.Context, path string) error {
-	record := recordOf(r.records, path)
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && record.Path != "" {
+// skip says an error that is about one of all files, and keeps no other from being
+// restored; where the person has named the files it comes back.
+func (r *restorer) skip(err error) error {
+	if err == nil || !r.flags.all {
+		return err
+	}
+	r.failed = true
+	fmt.Fprintf(r.err, "note: skipped: %v\n", err)
+	return nil
+}
+
+// open reads one file; one that leads to the same is left.
+func (r *restorer) open(path string) error {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && recordOf(r.records, path).Path != "" {
 		r.gone = append(r.gone, path)
 		return nil
 	}
 	f, err := kubeconfig.Read(path)
-	if err != nil {
-		return err
+	if err == nil && !slices.ContainsFunc(r.read, func(g *kubeconfig.File) bool { return os.SameFile(f.Info, g.Info) }) {
+		r.read = append(r.read, f)
 	}
-	if slices.ContainsFunc(r.files, func(re *restore) bool { return re.Renamed == nil && sameFile(re.File, path) }) {
-		return nil
-	}
-	re := &restore{File: path, record: record}
+	return err
+}
+
+// add plans the restore of one file, if there is something to restore.
+func (r *restorer) add(ctx context.Context, f *kubeconfig.File) error {
+	re := &restore{File: f.Path, record: recordOf(r.records, f.Path)}
 	before, after, err := r.restore(ctx, f, re)
 	if err != nil || len(re.Users) == 0 {
 		return err
@@ -149,6 +163,10 @@ func recordOf(records []rewritten.File, path string) rewritten.File {
 // restore returns a file's text as it is and as it is going to be, and says in re
 // what the difference is.
 func (r *restorer) restore(ctx context.Context, f *kubeconfig.File, re *restore) (before, after []byte, err error) {
+	servers, err := r.servers(ctx, f)
+	if err != nil {
+		return nil, nil, err
+	}
 	after, users, err := f.Restore(re.record.Users, func(name string) (ipc.Secret, error) {
 		h, err := r.token(ctx, name)
 		if err != nil {
@@ -166,9 +184,10 @@ func (r *restorer) restore(ctx context.Context, f *kubeconfig.File, re *restore)
 	re.Edited = re.record.Path != "" && rewritten.Sum(before) != re.record.SHA256
 	for _, u := range users {
 		i := slices.IndexFunc(re.record.Users, func(undo kubeconfig.Undo) bool { return undo.User == u.From && undo.Credential == u.Credential })
+		c := r.tokens[u.Credential].credential
 		re.Users = append(re.Users, restoredUser{
-			User: u.User, From: u.From, Credential: u.Credential, Exact: u.Exact, Known: i >= 0, State: r.tokens[u.Credential].state,
-			Imported: i >= 0 && re.record.Users[i].Label != "" && re.record.Users[i].Label == r.tokens[u.Credential].label,
+			User: u.User, From: u.From, Credential: u.Credential, Servers: servers[u.From], Exact: u.Exact, Known: i >= 0, State: c.State,
+			Imported: i >= 0 && re.record.Users[i].Label != "" && re.record.Users[i].Label == c.Label,
 		})
 	}
 	re.Result = re.result()
@@ -187,7 +206,7 @@ func (re *restore) result() string {
 		kept = ", with other edits kept"
 	}
 	switch {
-	case !all(func(u restoredUser) bool { return u.Known }):
+	case re.strange():
 		return "with the current token; how all of it was before is not known"
 	case !exact:
 		return "its users log in as before, but are not written as they were" + kept
@@ -205,7 +224,7 @@ func (r *restorer) token(ctx context.Context, name string) (held, error) {
 		return h, nil
 	}
 	for {
-		label, state, err := r.label(ctx, name)
+		c, err := r.credential(ctx, name)
 		if err != nil {
 			return held{}, err
 		}
@@ -214,9 +233,17 @@ func (r *restorer) token(ctx context.Context, name string) (held, error) {
 			return held{}, err
 		}
 		// One that gave way to the next in between has another label.
-		if again, _, err := r.label(ctx, name); err != nil || again == label {
-			r.tokens[name] = held{secret, label, state}
+		if again, err := r.credential(ctx, name); err != nil || again.Label == c.Label {
+			r.tokens[name] = held{secret, c}
 			return r.tokens[name], err
 		}
 	}
+}
+
+func (r *restorer) credential(ctx context.Context, name string) (ipc.Credential, error) {
+	s, err := r.agent.Status(ctx, ipc.StatusRequest{Name: name})
+	if err != nil {
+		return ipc.Credential{}, err
+	}
+	return s.Credentials[0], nil
 }
