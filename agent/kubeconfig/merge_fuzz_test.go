@@ -3,6 +3,7 @@ package kubeconfig
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -45,10 +46,20 @@ func FuzzMerge(f *testing.F) {
 				t.Fatalf("user %q is gone\n%q and\n%q became\n%q", n, a, b, out)
 			}
 		}
+		if back, _, err := merged.Unmerge(merged.AddedTo(into)); err != nil {
+			showable(t, into, err)
+		} else if now := back.AddedTo(nil); !kept(into.AddedTo(nil), now) {
+			t.Fatalf("%q and\n%q became\n%q and again\n%q", a, b, out, back.text)
+		}
 		for _, n := range from.Names {
 			if !merged.Has("user", n) && !merged.Has("user", n+"-from") {
 				t.Fatalf("user %q is not there\n%q and\n%q became\n%q", n, a, b, out)
 			}
 		}
 	})
+}
+
+// kept reports whether all that was there still is.
+func kept(before, now []Added) bool {
+	return !slices.ContainsFunc(before, func(a Added) bool { return !slices.Contains(now, a) })
 }
