@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cwagent/cwagent/agent/kubeconfig"
 	"github.com/cwagent/cwagent/agent/rewritten"
 	"github.com/cwagent/cwagent/ipc"
 )
@@ -14,7 +15,7 @@ import (
 // managed notes a file as import does.
 func (w *world) managed(path string) {
 	w.t.Helper()
-	_, err := w.state.Note(path, nil, time.Now(), nil)
+	_, err := w.state.Note(&kubeconfig.File{Path: path}, nil, time.Now(), nil)
 	must(w.t, err)
 }
 
@@ -78,6 +79,24 @@ func TestTurn(t *testing.T) {
 	w.left(w.config, "it was restored")
 	w.managed(w.config) // imported anew
 	w.absorbed(w.config, "prod")
+}
+
+// A restore that was killed before it wrote the file does not keep a token in it
+// that comes back.
+func TestRestoreKilled(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	must(t, w.state.Begin(w.config, []byte("what it would have written")))
+	w.run()
+	w.write(w.config, written("me", first, prod))
+	w.absorbed(w.config, "prod")
+	// It was killed after.
+	text := written("me", first, prod)
+	must(t, w.state.Begin(w.config, []byte(text)))
+	w.write(w.config, text)
+	w.left(w.config, "it was restored")
+	w.write(w.config, "# edited\n"+text)
+	w.left(w.config, "it was restored")
 }
 
 // A user that cannot be edited keeps no other from being.

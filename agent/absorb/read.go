@@ -8,7 +8,6 @@ import (
 
 	"github.com/cwagent/cwagent/agent"
 	"github.com/cwagent/cwagent/agent/kubeconfig"
-	"github.com/cwagent/cwagent/agent/rewritten"
 	"github.com/cwagent/cwagent/agent/shell"
 	"github.com/cwagent/cwagent/ipc"
 )
@@ -77,11 +76,11 @@ func (e *examination) kept() (why, hint string) {
 	reaction := e.settings.OnStaticToken
 	e.mu.Unlock()
 	hint = e.importHint()
-	records, err := e.Rewritten.Load()
+	restored, err := e.Rewritten.Restored(e.f.path, e.Now())
 	if err != nil {
 		return "not known which files import has rewritten: " + err.Error(), ""
 	}
-	if i := rewritten.Find(records, rewritten.Path(e.f.path)); i >= 0 && records[i].Restored != nil {
+	if restored {
 		return "it was restored: its tokens are meant to be there", hint
 	}
 	if reaction == Warn {

@@ -108,7 +108,7 @@ func (r *rewriting) edit(ctx context.Context, f *kubeconfig.File) ([]byte, error
 			noted[0].Label, noted = d.holding.Label, noted[1:]
 		}
 	}
-	back, err := r.Rewritten.Note(f.Path, text, r.Now(), undo)
+	back, err := r.Rewritten.Note(f, text, r.Now(), undo)
 	if err != nil {
 		return nil, err
 	}

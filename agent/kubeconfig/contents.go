@@ -21,6 +21,9 @@ func readText(path string) ([]byte, error) {
 	}
 }
 
+// Text returns the file's text as it was read. Tokens may be in it.
+func (f *File) Text() []byte { return f.text }
+
 // With returns the file as it would be read with another text in it.
 func (f *File) With(text []byte) (*File, error) {
 	g := &File{Path: f.Path, Mode: f.Mode, Info: f.Info, text: text}

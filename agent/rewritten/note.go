@@ -23,32 +23,54 @@ func (f Folder) TryTurn() (done func(), busy bool, err error) { return f.turn().
 
 func (f Folder) turn() state.File { return state.File{Dir: f.Dir, Name: "rewriting"} }
 
-// Note notes that the kubeconfig at path is about to be rewritten to text. It is
-// written before the file: a crash in between leaves a record that matches
+// Note notes that a kubeconfig, as it was read, is about to be rewritten to text.
+// It is written before the file: a crash in between leaves a record that matches
 // nothing, and the reverse would leave a file that nobody can restore. takeBack
 // brings back what was noted before, for a file that could not be rewritten after
 // all.
-func (f Folder) Note(path string, text []byte, at time.Time, undo []kubeconfig.Undo) (takeBack func() error, err error) {
-	path = Path(path)
-	now := File{Path: path, SHA256: Sum(text), At: at.UTC(), Users: undo}
+func (f Folder) Note(read *kubeconfig.File, text []byte, at time.Time, undo []kubeconfig.Undo) (takeBack func() error, err error) {
+	return f.note(read, File{SHA256: Sum(text), At: at.UTC(), Users: undo})
+}
+
+// NoteMerge is Note for entries that are added to a kubeconfig: no token is taken
+// out of it. One that is about to be made was read as nothing.
+func (f Folder) NoteMerge(read *kubeconfig.File, text []byte, at time.Time, added []kubeconfig.Added) (takeBack func() error, err error) {
+	return f.note(read, File{SHA256: Sum(text), At: at.UTC(), Merged: added})
+}
+
+func (f Folder) note(read *kubeconfig.File, now File) (takeBack func() error, err error) {
+	now.Path = Path(read.Path)
 	var before []File // at most one
 	err = f.Update(func(files []File) ([]File, error) {
-		before = nil
-		if i := Find(files, path); i >= 0 {
+		if i := Find(files, now.Path); i >= 0 {
 			before = []File{files[i]}
-			now.Users = append(without(files[i].Users, undo), undo...)
+			now.follow(files[i], Sum(read.Text()))
 		}
-		return append(Without(files, path), now), nil
+		return append(Without(files, now.Path), now), nil
 	})
 	return func() error {
 		return f.Update(func(files []File) ([]File, error) {
 			// Somebody else may have rewritten it meanwhile.
-			if i := Find(files, path); i >= 0 && files[i].SHA256 == now.SHA256 {
-				files = append(Without(files, path), before...)
+			if i := Find(files, now.Path); i >= 0 && files[i].SHA256 == now.SHA256 {
+				files = append(Without(files, now.Path), before...)
 			}
 			return files, nil
 		})
 	}, err
+}
+
+// follow carries over what was noted before; sum is that of the text that is
+// rewritten now. A token that is taken out of where it has come back may leave the
+// text that the import before has left.
+func (f *File) follow(old File, sum string) {
+	f.Edited = old.Imported() && (old.Edited || old.SHA256 != sum && old.SHA256 != f.SHA256)
+	f.Users = append(without(old.Users, f.Users), f.Users...)
+	if len(f.Merged) > 0 {
+		f.Restored = old.Restored // a merge takes no token out
+	}
+	f.Merged = append(slices.DeleteFunc(slices.Clone(old.Merged), func(a kubeconfig.Added) bool {
+		return slices.ContainsFunc(f.Merged, func(b kubeconfig.Added) bool { return a.Kind == b.Kind && a.Name == b.Name })
+	}), f.Merged...)
 }
 
 // Find returns the index of the file of that path, or -1.
@@ -72,6 +94,8 @@ func without(all, these []kubeconfig.Undo) []kubeconfig.Undo {
 func Path(path string) string {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
+	} else if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil { // it is about to be made
+		path = filepath.Join(dir, filepath.Base(path))
 	}
 	if abs, err := filepath.Abs(path); err == nil {
 		path = abs

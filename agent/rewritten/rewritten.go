@@ -1,6 +1,7 @@
 // Package rewritten notes which kubeconfigs import has rewritten and how to undo
-// it: rewritten.json in the state folder. No secret is in it, nor a hash of one:
-// a token goes back into a kubeconfig from the store that it went to.
+// it: rewritten.json in the state folder. No secret is in it, nor a hash of one,
+// only of whole files: a token goes back into a kubeconfig from the store that it
+// went to.
 //
 // The agent and the commands change it under a lock, so that none loses what
 // another has noted.
@@ -15,8 +16,9 @@ import (
 	"github.com/cwagent/cwagent/agent/state"
 )
 
-// version of the file's form. 1: the first.
-const version = 1
+// version of the file's form. 1: the first. 2: with what a merge has added, edits
+// between imports, and restores that have begun.
+const version = 2
 
 // A File is a kubeconfig that import has rewritten.
 type File struct {
@@ -25,9 +27,24 @@ type File struct {
 	At     time.Time         `json:"at"`
 	Users  []kubeconfig.Undo `json:"users"`
 
+	// Merged is what import --merge has put into it.
+	Merged []kubeconfig.Added `json:"merged,omitempty"`
+
+	// Edited says that somebody else has written it between the first import and
+	// the last.
+	Edited bool `json:"edited,omitempty"`
+
 	// Restored is when the person put the tokens back: they are meant to be there.
 	Restored *time.Time `json:"restored,omitempty"`
+
+	// Restoring is the SHA256 of the text with which the person is putting them
+	// back. A restore that is killed leaves it: only the file tells whether it had
+	// come to write, see Folder.Restored.
+	Restoring string `json:"restoring,omitempty"`
 }
+
+// Imported reports whether there is something in the file that restore undoes.
+func (f File) Imported() bool { return len(f.Users)+len(f.Merged) > 0 }
 
 // Sum is the SHA256 of a text, as a File has it.
 func Sum(text []byte) string {

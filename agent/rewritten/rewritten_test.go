@@ -77,22 +77,26 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// The sample of the form that is written now comes back as it was.
+// The samples of all forms are read, and come back in the form that is written now
+// with all that is in them.
 func TestSample(t *testing.T) {
 	t.Parallel()
-	sample, err := os.ReadFile(fmt.Sprintf("testdata/v%d.json", version))
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := Folder{t.TempDir()}
-	if err := os.WriteFile(f.file().Path(), sample, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := f.Update(func(files []File) ([]File, error) { return files, nil }); err != nil {
-		t.Fatal(err)
-	}
-	if got, _ := os.ReadFile(f.file().Path()); string(got) != string(sample) {
-		t.Errorf("it came back as\n%s", got)
+	for v := 1; v <= version; v++ {
+		sample, err := os.ReadFile(fmt.Sprintf("testdata/v%d.json", v))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := Folder{t.TempDir()}
+		if err := os.WriteFile(f.file().Path(), sample, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Update(func(files []File) ([]File, error) { return files, nil }); err != nil {
+			t.Fatal(err)
+		}
+		want := strings.Replace(string(sample), fmt.Sprintf(`"version": %d`, v), fmt.Sprintf(`"version": %d`, version), 1)
+		if got, _ := os.ReadFile(f.file().Path()); string(got) != want {
+			t.Errorf("form %d came back as\n%s", v, got)
+		}
 	}
 }
 
@@ -100,7 +104,7 @@ func TestSample(t *testing.T) {
 func TestRefuses(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		`{"version": 2, "files": {"a": 1}}`: "written by a newer cwagent (form 2",
+		`{"version": 3, "files": {"a": 1}}`: "written by a newer cwagent (form 3",
 		`{"version": 1, "files": {"a": 1}}`: "cannot be read",
 		`{"files": []}`:                     "cannot be read",
 		``:                                  "cannot be read",

@@ -93,13 +93,11 @@ func (p *planner) apply(ctx context.Context, pl *plan) (err error) {
 			return nil, err
 		}
 		pl.label(undo)
-		back, err := p.folder.Note(pl.File, text, p.now(), undo)
-		if err != nil {
+		if err := takeBack(); err != nil { // of an attempt before this one
 			return nil, err
 		}
-		earlier := takeBack
-		takeBack = func() error { return errors.Join(back(), earlier()) }
-		return text, nil
+		takeBack, err = p.folder.Note(f, text, p.now(), undo)
+		return text, err
 	})
 }
 
@@ -190,7 +188,10 @@ func (p *planner) finish(plans []*plan) {
 	fmt.Fprintf(p.err, `note: copies may exist: make a new token at %s,
       hand it over with "cwagent rotate NAME", and delete the old one there
 `, consolePage)
-	fmt.Fprintf(p.err, "note: all of it can be undone: cwagent restore %s\n", quotedWords(files))
+	if p.merge != nil && len(p.merge.Contexts) > 0 {
+		files = append(files, p.merge.Target)
+	}
+	p.noteUndo(files)
 	for _, pl := range plans {
 		for _, it := range pl.Items {
 			if it.added.Expiry == ipc.ExpiryUnknown {
@@ -201,4 +202,8 @@ func (p *planner) finish(plans []*plan) {
 	if p.flags.ephemeral {
 		fmt.Fprintln(p.err, "note: they are now in the agent's memory only, and gone when the agent ends")
 	}
+}
+
+func (p *planner) noteUndo(files []string) {
+	fmt.Fprintf(p.err, "note: all of it can be undone: cwagent restore %s\n", quotedWords(files))
 }

@@ -54,7 +54,8 @@ literally named "token", as in the Console's downloads, is renamed cw-NAME, so
 that two downloads do not collide; other users keep their names.
 
 With --merge the clusters, contexts and users of FILE are added to the kubeconfig
-that kubectl uses: the first of KUBECONFIG, else ~/.kube/config.
+that kubectl uses: the first of KUBECONFIG, else ~/.kube/config. "cwagent restore"
+of that file takes them out again.
 
 With --scan nothing is imported: kubeconfigs below HOME, or below the folders
 named, are searched for CKS tokens in clear. Left out are files over 8 MiB and,

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +11,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/cwagent/cwagent/agent/atomicfile"
 	"github.com/cwagent/cwagent/agent/kubeconfig"
 )
 
@@ -36,10 +36,13 @@ func (c *cli) target() string {
 
 // readTarget returns nil for a file that is not there yet.
 func readTarget(path string) (*kubeconfig.File, error) {
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return kubeconfig.Read(path)
 	}
-	return kubeconfig.Read(path)
+	if _, err := os.Lstat(path); err == nil {
+		return nil, fail("make the file that it leads to, or remove it", "--merge: %s is a link that leads nowhere", path)
+	}
+	return nil, nil
 }
 
 // planMerge finds out what is added, and settles the names with the person while
@@ -52,7 +55,7 @@ func (p *planner) planMerge(ctx context.Context) error {
 		if err := p.into.Writable(); err != nil {
 			return err
 		}
-		before, _, _ = p.into.Edit(nil)
+		before = p.into.Text()
 	}
 	into, after := p.into, before
 	for _, f := range p.files {
@@ -149,6 +152,11 @@ func (p *planner) newName(ctx context.Context, kind, name string, into, from *ku
 // were settled.
 func (p *planner) mergeNow() error {
 	m := p.merge
+	done, err := p.folder.Turn()
+	if err != nil {
+		return err
+	}
+	defer done()
 	for _, f := range p.files {
 		from, err := kubeconfig.Read(f.Path)
 		if err != nil {
@@ -160,7 +168,7 @@ func (p *planner) mergeNow() error {
 			}
 			return "", fail("run the command again", "--merge: %s has changed meanwhile: it has another %s %q", m.Target, kind, name)
 		}
-		if err := mergeInto(m.Target, from, settled); err != nil {
+		if err := p.mergeInto(m.Target, from, settled); err != nil {
 			return err
 		}
 	}
@@ -175,31 +183,51 @@ func (p *planner) mergeNow() error {
 	for _, name := range m.Contexts {
 		fmt.Fprintf(p.out, "  kubectl config use-context %s\n", quotedWord(name))
 	}
+	if len(p.plans) == 0 { // else it was said with the rest
+		p.noteUndo([]string{m.Target})
+	}
 	return nil
 }
 
-func mergeInto(target string, from *kubeconfig.File, rename func(kind, name string) (string, error)) error {
-	edit := func(into *kubeconfig.File) ([]byte, error) { return kubeconfig.Merge(into, from, rename) }
+// mergeInto adds one file to the target, after what restore needs to take it out
+// again is noted.
+func (p *planner) mergeInto(target string, from *kubeconfig.File, rename func(kind, name string) (string, error)) (err error) {
+	takeBack := func() error { return nil }
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, takeBack())
+		}
+	}()
+	edit := func(into *kubeconfig.File) ([]byte, error) {
+		text, err := kubeconfig.Merge(into, from, rename)
+		if err != nil || into != nil && bytes.Equal(text, into.Text()) {
+			return text, err
+		}
+		if err := takeBack(); err != nil { // of an attempt before this one
+			return nil, err
+		}
+		was := into
+		if was == nil {
+			was = &kubeconfig.File{Path: target}
+		}
+		merged, err := was.With(text)
+		if err != nil {
+			return nil, err
+		}
+		takeBack, err = p.folder.NoteMerge(was, text, p.now(), merged.AddedTo(into))
+		return text, err
+	}
 	if _, err := os.Stat(target); !errors.Is(err, fs.ErrNotExist) {
 		return kubeconfig.Rewrite(target, edit)
+	}
+	if err := os.MkdirAll(filepath.Dir(target), 0o700); err != nil {
+		return fail("look at the folder", "--merge: %v", err)
 	}
 	text, err := edit(nil)
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(target), 0o700); err != nil {
-		return fail("look at the folder", "--merge: %v", err)
-	}
-	err = atomicfile.Write(target, text, atomicfile.Options{Mode: 0o600, Before: func() error {
-		if _, err := os.Lstat(target); !errors.Is(err, fs.ErrNotExist) {
-			return fail("run the command again", "%s: somebody has made it meanwhile", target)
-		}
-		return nil
-	}})
-	if err != nil {
-		return fmt.Errorf("%s: %w", target, err)
-	}
-	return nil
+	return kubeconfig.Create(target, text)
 }
 
 // printMerge shows what is going to be added.

@@ -69,13 +69,11 @@ func (p *planner) follow(re *rename) error {
 				return nil, err
 			}
 			undo.Credential = re.Credential
-			back, err := p.folder.Note(re.File, text, p.now(), []kubeconfig.Undo{undo})
-			if err != nil {
+			if err := takeBack(); err != nil { // of an attempt before this one
 				return nil, err
 			}
-			earlier := takeBack
-			takeBack = func() error { return errors.Join(back(), earlier()) }
-			return text, nil
+			takeBack, err = p.folder.Note(f, text, p.now(), []kubeconfig.Undo{undo})
+			return text, err
 		})
 	}
 	if err == nil {
@@ -103,15 +101,11 @@ func (r *restorer) references(re *restore) error {
 				fmt.Fprintf(r.err, "note: its contexts keep the user name %s: %v\n", u.User, err)
 				continue
 			}
-			before, _, err := f.Edit(nil)
-			if err != nil {
-				return err
-			}
 			after, exact, err := f.RestoreReferences(u)
 			if err != nil {
 				return err
 			}
-			out := &restore{File: rec.Path, Users: []restoredUser{}, Renamed: &u, Diff: safeDiff(before, after)}
+			out := &restore{File: rec.Path, Users: []restoredUser{}, Taken: []taken{}, Renamed: &u, Diff: safeDiff(f.Text(), after)}
 			if out.Result = "byte for byte as it was"; !exact || len(rec.Users) > 1 {
 				out.Result = fmt.Sprintf("its contexts name user %s again", u.Was)
 			}

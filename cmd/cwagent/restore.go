@@ -25,7 +25,8 @@ func (c *cli) newRestore() *cobra.Command {
 		Long: `Put tokens back into kubeconfigs: the reverse of import. A file that nobody has
 edited since is byte for byte as it was, if its token still is the current one.
 Otherwise the current token stands in the place of the old one, and what others
-have edited stays as they left it.
+have edited stays as they left it. What import --merge has added to a kubeconfig is
+taken out of it again, but for what others have edited since or use.
 
 The secret is then on disk again, in clear. The agent keeps its credentials:
 "cwagent forget NAME" removes one. A token goes back only where all servers that
@@ -73,7 +74,9 @@ func (c *cli) runRestore(ctx context.Context, args []string, fl restoreFlags) er
 	if fl.dryRun || len(r.files) == 0 {
 		return r.exit()
 	}
-	fmt.Fprintln(c.err, "The tokens will be on disk again, in clear.")
+	if slices.ContainsFunc(r.files, func(re *restore) bool { return len(re.Users) > 0 }) {
+		fmt.Fprintln(c.err, "The tokens will be on disk again, in clear.")
+	}
 	yes, err := r.agreed(ctx)
 	if err != nil {
 		return err
@@ -122,6 +125,9 @@ func (r *restorer) print() error {
 			if len(u.Servers) == 0 {
 				fmt.Fprintln(r.out, "  server      none: no context uses this user")
 			}
+		}
+		for _, t := range re.Taken {
+			fmt.Fprintf(r.out, "  takes out   %s %s\n", t.Kind, printable(t.Name))
 		}
 		if u := re.Renamed; u != nil {
 			fmt.Fprintf(r.out, "  contexts    of user %s, renamed %s\n", printable(u.User), printable(u.Was))

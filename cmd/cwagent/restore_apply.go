@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/cwagent/cwagent/agent/kubeconfig"
 	"github.com/cwagent/cwagent/agent/rewritten"
@@ -18,59 +17,38 @@ func (r *restorer) apply(ctx context.Context, re *restore) error {
 		return err
 	}
 	if re.Renamed != nil {
-		if err := f.Rewrite(func(f *kubeconfig.File) ([]byte, error) {
+		err := f.Rewrite(func(f *kubeconfig.File) ([]byte, error) {
 			text, _, err := f.RestoreReferences(*re.Renamed)
 			return text, err
-		}); err != nil {
+		})
+		if err != nil {
 			return err
 		}
-		return r.done(re)
-	}
-	now := r.now().UTC()
-	if err := r.mark(re.File, &now); err != nil {
-		return err
+		return r.folder.Finish(re.File, nil, re.forget)
 	}
 	err = f.Rewrite(func(f *kubeconfig.File) ([]byte, error) {
-		_, after, err := r.restore(ctx, f, re)
-		return after, err
+		after, err := r.restore(ctx, f, re)
+		if err != nil || len(re.Users) == 0 {
+			return after, err
+		}
+		return after, r.folder.Begin(re.File, after)
 	})
 	if err != nil {
-		return errors.Join(err, r.mark(re.File, re.record.Restored))
+		return errors.Join(err, r.folder.Finish(re.File, nil, func(*rewritten.File) {}))
 	}
-	return r.done(re)
+	if len(re.Users) == 0 { // no token was put back
+		return r.folder.Finish(re.File, nil, re.forget)
+	}
+	now := r.now().UTC()
+	return r.folder.Finish(re.File, &now, re.forget)
 }
 
-// mark notes since when a file is meant to hold tokens; nil: it is not.
-func (r *restorer) mark(path string, since *time.Time) error {
-	path = rewritten.Path(path)
-	return r.folder.Update(func(files []rewritten.File) ([]rewritten.File, error) {
-		i := rewritten.Find(files, path)
-		switch {
-		case i >= 0:
-			files[i].Restored = since
-		case since != nil:
-			files = append(files, rewritten.File{Path: path, At: *since, Restored: since})
-		}
-		return slices.DeleteFunc(files, func(f rewritten.File) bool {
-			return f.Path == path && len(f.Users) == 0 && f.Restored == nil
-		}), nil
+// forget drops from the record of a file what has been restored.
+func (re *restore) forget(f *rewritten.File) {
+	f.Users = slices.DeleteFunc(slices.Clone(f.Users), func(u kubeconfig.Undo) bool {
+		return isReference(u) == (re.Renamed != nil) && (re.Renamed == nil || u.User == re.Renamed.User)
 	})
-}
-
-// done drops from the record of a file what has been restored.
-func (r *restorer) done(re *restore) error {
-	path := rewritten.Path(re.File)
-	return r.folder.Update(func(files []rewritten.File) ([]rewritten.File, error) {
-		i := rewritten.Find(files, path)
-		if i < 0 {
-			return files, nil
-		}
-		left := slices.DeleteFunc(slices.Clone(files[i].Users), func(u kubeconfig.Undo) bool {
-			return isReference(u) == (re.Renamed != nil) && (re.Renamed == nil || u.User == re.Renamed.User)
-		})
-		if files[i].Users = left; len(left) == 0 && files[i].Restored == nil {
-			files = rewritten.Without(files, path)
-		}
-		return files, nil
-	})
+	if re.Renamed == nil {
+		f.Merged = nil // what stays of it was edited: it is the person's by now
+	}
 }

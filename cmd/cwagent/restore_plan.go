@@ -38,7 +38,8 @@ type held struct {
 type restore struct {
 	File   string         `json:"file"`
 	Users  []restoredUser `json:"users"`
-	Edited bool           `json:"edited"` // by somebody else since the import
+	Taken  []taken        `json:"takenOut"` // entries that import --merge has added
+	Edited bool           `json:"edited"`   // by somebody else since the first import
 	Result string         `json:"result"`
 	Diff   string         `json:"diff"` // without secrets
 
@@ -60,6 +61,12 @@ type restoredUser struct {
 	Known      bool         `json:"known"`         // there is a record of how it was
 
 	State ipc.State `json:"state"` // of the credential: whether its token is good for anything
+}
+
+// A taken is an entry that is taken out.
+type taken struct {
+	Kind string `json:"kind"` // cluster, user or context
+	Name string `json:"name"`
 }
 
 func (u restoredUser) words() string {
@@ -90,7 +97,7 @@ func (r *restorer) plan(ctx context.Context, args []string) error {
 	if r.flags.all {
 		paths = nil
 		for _, rec := range r.records {
-			if len(rec.Users) > 0 { // else it has been restored
+			if rec.Imported() { // else it has been restored
 				paths = append(paths, rec.Path)
 			}
 		}
@@ -141,14 +148,14 @@ func (r *restorer) open(path string) error {
 // add plans the restore of one file, if there is something to restore.
 func (r *restorer) add(ctx context.Context, f *kubeconfig.File) error {
 	re := &restore{File: f.Path, record: recordOf(r.records, f.Path)}
-	before, after, err := r.restore(ctx, f, re)
-	if err != nil || len(re.Users) == 0 {
+	after, err := r.restore(ctx, f, re)
+	if err != nil || len(re.Users)+len(re.Taken) == 0 {
 		return err
 	}
 	if err := f.Writable(); err != nil {
 		return err
 	}
-	re.Diff = safeDiff(before, after)
+	re.Diff = safeDiff(f.Text(), after)
 	r.files = append(r.files, re)
 	return r.references(re)
 }
@@ -160,14 +167,18 @@ func recordOf(records []rewritten.File, path string) rewritten.File {
 	return rewritten.File{}
 }
 
-// restore returns a file's text as it is and as it is going to be, and says in re
-// what the difference is.
-func (r *restorer) restore(ctx context.Context, f *kubeconfig.File, re *restore) (before, after []byte, err error) {
-	servers, err := r.servers(ctx, f)
+// restore returns a file's text as it is going to be, and says in re what the
+// difference is. What a merge has added goes first: no token was ever in it.
+func (r *restorer) restore(ctx context.Context, f *kubeconfig.File, re *restore) ([]byte, error) {
+	left, gone, err := f.Unmerge(re.record.Merged)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	after, users, err := f.Restore(re.record.Users, func(name string) (ipc.Secret, error) {
+	servers, err := r.servers(ctx, left)
+	if err != nil {
+		return nil, err
+	}
+	after, users, err := left.Restore(re.record.Users, func(name string) (ipc.Secret, error) {
 		h, err := r.token(ctx, name)
 		if err != nil {
 			err = fmt.Errorf("%s: %w", re.File, err)
@@ -175,13 +186,13 @@ func (r *restorer) restore(ctx context.Context, f *kubeconfig.File, re *restore)
 		return h.secret, err
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if before, _, err = f.Edit(nil); err != nil {
-		return nil, nil, err
+	re.Users, re.Taken = []restoredUser{}, []taken{}
+	for _, a := range gone {
+		re.Taken = append(re.Taken, taken{a.Kind, a.Name})
 	}
-	re.Users = nil
-	re.Edited = re.record.Path != "" && rewritten.Sum(before) != re.record.SHA256
+	re.Edited = re.record.Path != "" && (re.record.Edited || rewritten.Sum(f.Text()) != re.record.SHA256)
 	for _, u := range users {
 		i := slices.IndexFunc(re.record.Users, func(undo kubeconfig.Undo) bool { return undo.User == u.From && undo.Credential == u.Credential })
 		c := r.tokens[u.Credential].credential
@@ -191,11 +202,24 @@ func (r *restorer) restore(ctx context.Context, f *kubeconfig.File, re *restore)
 		})
 	}
 	re.Result = re.result()
-	return before, after, nil
+	return after, nil
 }
 
 // result says how the file is going to differ from how it was before the import.
 func (re *restore) result() string {
+	const without = "without what import --merge has added"
+	switch {
+	case len(re.record.Merged) == 0:
+		return re.usersResult()
+	case len(re.Taken) < len(re.record.Merged):
+		return without + ", but for what others have edited or use"
+	case len(re.Users) == 0:
+		return without
+	}
+	return re.usersResult() + ", " + without
+}
+
+func (re *restore) usersResult() string {
 	all := func(is func(restoredUser) bool) bool {
 		return !slices.ContainsFunc(re.Users, func(u restoredUser) bool { return !is(u) })
 	}
@@ -212,7 +236,7 @@ func (re *restore) result() string {
 		return "its users log in as before, but are not written as they were" + kept
 	case !imported:
 		return "with the current token in the place of the old one" + kept
-	case re.Edited:
+	case re.Edited || len(re.record.Merged) > 0:
 		return "its users as they were" + kept
 	}
 	return "byte for byte as it was"
