@@ -1,6 +1,7 @@
 package rewritten
 
 import (
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -27,7 +28,7 @@ func (f Folder) turn() state.File { return state.File{Dir: f.Dir, Name: "rewriti
 // It is written before the file: a crash in between leaves a record that matches
 // nothing, and the reverse would leave a file that nobody can restore. takeBack
 // brings back what was noted before, for a file that could not be rewritten after
-// all.
+// all; where it was all the same, and something failed behind that, the note stays.
 func (f Folder) Note(read *kubeconfig.File, text []byte, at time.Time, undo []kubeconfig.Undo) (takeBack func() error, err error) {
 	return f.note(read, File{SHA256: Sum(text), At: at.UTC(), Users: undo})
 }
@@ -49,6 +50,9 @@ func (f Folder) note(read *kubeconfig.File, now File) (takeBack func() error, er
 		return append(Without(files, now.Path), now), nil
 	})
 	return func() error {
+		if text, err := os.ReadFile(now.Path); err == nil && Sum(text) == now.SHA256 {
+			return nil
+		}
 		return f.Update(func(files []File) ([]File, error) {
 			// Somebody else may have rewritten it meanwhile.
 			if i := Find(files, now.Path); i >= 0 && files[i].SHA256 == now.SHA256 {

@@ -98,6 +98,19 @@ func TestTakeBack(t *testing.T) {
 	}
 }
 
+// A file that was written, after which something failed, keeps its note.
+func TestTakeBackWritten(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	back, err := w.Note(w.write(text("a")), []byte(text("b")), time.Now(), []kubeconfig.Undo{{User: "1"}})
+	w.must(err)
+	w.write(text("b"))
+	w.must(back())
+	if f := w.only(); len(f.Users) != 1 {
+		t.Errorf("%+v", f)
+	}
+}
+
 // A merge is noted beside imports; tokens that were put back stay there.
 func TestNoteMerge(t *testing.T) {
 	t.Parallel()

@@ -72,7 +72,7 @@ func (p *planner) apply(ctx context.Context, pl *plan) (err error) {
 	takeBack := func() error { return nil }
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, takeBack(), p.undo(ctx, done))
+			err = errors.Join(err, takeBack(), p.undo(ctx, pl, done))
 		}
 	}()
 	for _, it := range pl.Items {
@@ -134,31 +134,6 @@ func (p *planner) add(ctx context.Context, r ipc.AddRequest) (ipc.AddReply, erro
 	ctx, cancel := context.WithTimeout(ctx, settling)
 	defer cancel()
 	return p.agent.Add(ctx, r)
-}
-
-// undo takes back what was added, the last first. A credential that has changed
-// since is left: another import may have rewritten a file to it.
-func (p *planner) undo(ctx context.Context, done []ipc.AddReply) error {
-	ctx, cancel := context.WithTimeout(ctx, settling)
-	defer cancel()
-	var errs []error
-	for i := len(done) - 1; i >= 0; i-- {
-		var err error
-		switch r := done[i]; {
-		case r.Outcome == ipc.OutcomeCreated:
-			err = p.agent.Forget(ctx, ipc.ForgetRequest{Name: r.Credential.Name, IfRevision: r.Credential.Revision})
-		case len(r.Bound) > 0:
-			_, err = p.agent.Servers(ctx, ipc.ServersRequest{Name: r.Credential.Name, Unbind: r.Bound})
-		}
-		var e *ipc.Error
-		if errors.As(err, &e) && (e.Code == ipc.CodeChanged || e.Code == ipc.CodeNotFound) {
-			err = nil
-		}
-		if err != nil {
-			errs = append(errs, fmt.Errorf("take back credential %q: %w", done[i].Credential.Name, err))
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // finish says what was done and what remains for the person.
