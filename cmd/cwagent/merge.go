@@ -137,7 +137,7 @@ func (p *planner) newName(ctx context.Context, kind, name string, into, from *ku
 		return "", fail(hint, "--merge: %s has another context %q already", p.target(), name)
 	}
 	for {
-		fmt.Fprintf(p.err, "%s has another context %s already. What is the new one to be called? ", p.target(), printable(name))
+		fmt.Fprintf(p.err, "%s has another context %s already. What is the new one to be called? ", printable(p.target()), printable(name))
 		fresh, err := p.readLine(ctx)
 		if err != nil {
 			return "", err
@@ -176,10 +176,10 @@ func (p *planner) mergeNow() error {
 		return nil
 	}
 	if len(m.Contexts) == 0 {
-		fmt.Fprintf(p.out, "%s: it has all of it already\n", m.Target)
+		fmt.Fprintf(p.out, "%s: it has all of it already\n", printable(m.Target))
 		return nil
 	}
-	fmt.Fprintf(p.out, "%s: added %s\n", m.Target, printable(strings.Join(m.Contexts, ", ")))
+	fmt.Fprintf(p.out, "%s: added %s\n", printable(m.Target), printable(strings.Join(m.Contexts, ", ")))
 	for _, name := range m.Contexts {
 		fmt.Fprintf(p.out, "  kubectl config use-context %s\n", quotedWord(name))
 	}
@@ -235,7 +235,7 @@ func (p *planner) printMerge() {
 	if p.merge == nil {
 		return
 	}
-	fmt.Fprintln(p.out, p.merge.Target)
+	fmt.Fprintln(p.out, printable(p.merge.Target))
 	what := "nothing: it has all of it already"
 	if len(p.merge.Contexts) > 0 {
 		what = "context " + printable(strings.Join(p.merge.Contexts, ", "))

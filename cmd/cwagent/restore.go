@@ -112,7 +112,7 @@ func (r *restorer) print() error {
 		}{r.flags.dryRun, append([]*restore{}, r.files...), append([]string{}, r.gone...)})
 	}
 	for _, re := range r.files {
-		fmt.Fprintln(r.out, re.File)
+		fmt.Fprintln(r.out, printable(re.File))
 		for _, u := range re.Users {
 			user := printable(u.From)
 			if u.User != u.From {
@@ -153,12 +153,25 @@ func (r *restorer) carryOut(ctx context.Context) error {
 	}
 	defer done()
 	var credentials []string
+	stuck := false // the file before: contexts elsewhere go on naming its users as they are
 	for _, re := range r.files {
-		if err := r.apply(ctx, re); err != nil {
+		if re.Renamed != nil && stuck {
+			continue
+		}
+		err := r.apply(ctx, re)
+		if err != nil && len(r.files) == 1 {
 			return err
 		}
+		if re.Renamed == nil {
+			stuck = err != nil
+		}
+		if err != nil {
+			r.failed = true
+			fmt.Fprintf(r.err, "note: not restored: %s\n", printableLine(err.Error()))
+			continue
+		}
 		if r.flags.output == "text" {
-			fmt.Fprintf(r.out, "%s: restored, %s\n", re.File, re.Result)
+			fmt.Fprintf(r.out, "%s: restored, %s\n", printable(re.File), re.Result)
 		}
 		for _, u := range re.Users {
 			if !slices.Contains(credentials, u.Credential) {

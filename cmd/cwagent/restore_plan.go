@@ -128,7 +128,7 @@ func (r *restorer) skip(err error) error {
 		return err
 	}
 	r.failed = true
-	fmt.Fprintf(r.err, "note: skipped: %v\n", err)
+	fmt.Fprintf(r.err, "note: skipped: %s\n", printableLine(err.Error()))
 	return nil
 }
 
