@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 
 	"github.com/cwagent/cwagent/agent"
@@ -46,11 +47,22 @@ func (r *restorer) servers(ctx context.Context, f *kubeconfig.File) (map[string]
 	return out, nil
 }
 
-// among returns the files of the run, with f in the place of what it was.
+// among returns the files of the run, with f in the place of what it was, and those
+// that import knows to name users of others.
 func (r *restorer) among(f *kubeconfig.File) []*kubeconfig.File {
 	files := slices.Clone(r.read)
 	if i := slices.IndexFunc(files, func(g *kubeconfig.File) bool { return g.Path == f.Path }); i >= 0 {
 		files[i] = f
+	}
+	for _, rec := range r.records {
+		if !slices.ContainsFunc(rec.Users, isReference) {
+			continue
+		}
+		// One that cannot be read leads nowhere.
+		g, err := kubeconfig.Read(rec.Path)
+		if err == nil && !slices.ContainsFunc(files, func(h *kubeconfig.File) bool { return os.SameFile(g.Info, h.Info) }) {
+			files = append(files, g)
+		}
 	}
 	return files
 }
@@ -61,21 +73,33 @@ func (re *restore) strange() bool {
 	return slices.ContainsFunc(re.Users, func(u restoredUser) bool { return !u.Known })
 }
 
-// agreed asks the person, who has seen what is going to be done.
+// agreed asks the person, who has seen what is going to be done. With --all a file
+// about which nobody can be asked keeps no other from being restored.
 func (r *restorer) agreed(ctx context.Context) (bool, error) {
-	sure := r.flags.yes
+	sure, left := r.flags.yes, false
+	var files []*restore
 	for _, re := range r.files {
-		if !re.strange() {
+		if re.Renamed != nil && left {
+			continue // the user that its contexts name keeps its name
+		}
+		switch left = false; {
+		case !re.strange():
+		case terminal(r.in):
+			fmt.Fprintf(r.err, "note: %s: import is not known to have written all of its users\n", printable(re.File))
+			sure = false
+		default:
+			err := fail("look at the file; then, at a terminal: "+quotedWords([]string{"cwagent", "restore", re.File}),
+				"%s: import is not known to have written all of its users, and --yes does not answer for the others", re.File)
+			if err := r.skip(err); err != nil {
+				return false, err
+			}
+			left = true
 			continue
 		}
-		if !terminal(r.in) {
-			return false, fail("look at the file; then, at a terminal: "+quotedWords([]string{"cwagent", "restore", re.File}),
-				"%s: import is not known to have written all of its users, and --yes does not answer for the others", re.File)
-		}
-		fmt.Fprintf(r.err, "note: %s: import is not known to have written all of its users\n", printable(re.File))
-		sure = false
+		files = append(files, re)
 	}
-	if sure {
+	r.files = files
+	if sure || len(files) == 0 {
 		return true, nil
 	}
 	return r.ask(ctx, "Restore these files?")
