@@ -84,19 +84,21 @@ var (
 	// blockLine is a key at the beginning of a line.
 	blockLine = regexp.MustCompile(`^((?:\s|- )*)(["']?)([A-Za-z][A-Za-z-]*)(["']?):(\s.*)?$`)
 
-	// long is a run of characters that could be a secret, in a comment.
-	long = regexp.MustCompile(`[^\s]{16,}`)
+	// remark is where a comment may begin. Within quotes it is none, but what
+	// quotes are there a single line does not always tell.
+	remark = regexp.MustCompile(`(?:^|[ \t])#`)
 
 	// userinfo is a password in a URL.
 	userinfo = regexp.MustCompile(`//[^/\s@]*@`)
 )
 
-// redactLine returns a line of a kubeconfig without the values that are not
+// redactLine returns a line of a kubeconfig without its comment, which no edit
+// touches and in which anything may stand, and without the values that are not
 // listed as harmless. nearby is one that a change does not touch.
 func redactLine(line string, nearby bool) string {
 	code, comment := line, ""
-	if i := strings.Index(" "+line, " #"); i >= 0 {
-		code, comment = line[:i], long.ReplaceAllString(line[i:], "[...]")
+	if at := remark.FindStringIndex(line); at != nil {
+		code, comment = line[:at[1]-1], "# [...]"
 	}
 	m := blockLine.FindStringSubmatch(code)
 	value := ""

@@ -25,6 +25,11 @@ func TestSafeDiff(t *testing.T) {
 			"S"},
 		{"a folded key", "a:\n    client-key-data: >\n      S1base64+/=\n      S2base64+/=\nname: x\n", "a:\n    client-key-data: >\n      S1base64+/=\n      S2base64+/=\nname: y\n",
 			"@@ -2,4 +2,4 @@\n     client-key-data: [secret]\n       [...]\n       [...]\n-name: x\n+name: y\n"},
+		{"a # in quotes", "- user:\n    password: \"one #S1\"\n    token: x\n    client-key: 'it''s #S2'\n    name: \"n #S3\"\n", "- user:\n    password: \"one #S1\"\n    token: y\n    client-key: 'it''s #S2'\n    name: \"n #S3\"\n",
+			"@@ -1,5 +1,5 @@\n - user:\n     password: [secret] # [...]\n-    token: [secret]\n+    token: [secret]\n     client-key: [secret] # [...]\n     name: \"n # [...]\n"},
+		{"a # in a flow", `{password: "x #S1", token: x}`, `{password: "x #S1", token: y}`, "S"},
+		{"comments", "# pw: S1\nname: a # S2\n\t# S3\nkind: it's\t# S4\n", "# pw: S1\nname: b # S2\n\t# S3\nkind: it's\t# S4\n",
+			"@@ -1,4 +1,4 @@\n # [...]\n-name: a # [...]\n+name: b # [...]\n \t# [...]\n kind: it's\t# [...]\n"},
 		{"the terminal", "name: \"\x1b[2K\"\n", "name: b\n", "@@ -1,1 +1,1 @@\n-name: \"?[2K\"\n+name: b\n"},
 	} {
 		got := safeDiff([]byte(tt.before), []byte(tt.after))
