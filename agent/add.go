@@ -68,7 +68,13 @@ func (a *Agent) Add(ctx context.Context, r ipc.AddRequest) (ipc.AddReply, error)
 
 // beyond returns the servers of next that old, which may be nil, is not bound to.
 func beyond(next, old *credential) []ipc.Server {
-	return slices.DeleteFunc(slices.Clone(next.servers), func(s ipc.Server) bool { return old != nil && old.bound(s) })
+	had := map[ipc.Server]bool{}
+	if old != nil {
+		for _, s := range old.bindings() {
+			had[s] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(next.servers), func(s ipc.Server) bool { return had[s] })
 }
 
 // merge returns what becomes of old with a new token, or with the same one; nil

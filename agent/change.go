@@ -147,11 +147,14 @@ func canonicalAll(servers []ipc.Server) ([]ipc.Server, error) {
 	return out, nil
 }
 
-// merge returns the union of two lists of canonical servers, sorted by URL.
+// merge returns the union of two lists of canonical servers, sorted by URL. There
+// are kubeconfigs with thousands.
 func merge(a, b []ipc.Server) []ipc.Server {
 	var all []ipc.Server
+	seen := make(map[ipc.Server]bool, len(a)+len(b))
 	for _, s := range slices.Concat(a, b) {
-		if !slices.Contains(all, s) {
+		if !seen[s] {
+			seen[s] = true
 			all = append(all, s)
 		}
 	}

@@ -20,8 +20,8 @@ const settling = 20 * time.Second
 // then on it goes through, because a file and the agent must end up agreeing.
 func (p *planner) carryOut(ctx context.Context) error {
 	for _, pl := range p.plans {
-		for _, it := range pl.Items {
-			r := it.request
+		for _, h := range pl.tokens {
+			r := h.request
 			r.DryRun = true
 			if _, err := p.agent.Add(ctx, r); err != nil {
 				return fmt.Errorf("%s: %w", pl.File, err)
@@ -75,12 +75,16 @@ func (p *planner) apply(ctx context.Context, pl *plan) (err error) {
 			err = errors.Join(err, takeBack(), p.undo(ctx, pl, done))
 		}
 	}()
-	for _, it := range pl.Items {
-		reply, err := p.add(ctx, it.request)
+	for _, h := range pl.tokens {
+		reply, err := p.add(ctx, h.request)
 		if err != nil {
 			return err
 		}
-		it.added = reply.Credential
+		h.added = reply.Credential
+		if n := len(done); n > 0 && done[n-1].Outcome == ipc.OutcomeCreated && done[n-1].Credential.Name == h.added.Name {
+			done[n-1].Credential = h.added // the rest of its servers: it goes as a whole
+			continue
+		}
 		done = append(done, reply)
 	}
 	return pl.file.Rewrite(func(f *kubeconfig.File) ([]byte, error) {
@@ -103,12 +107,12 @@ func (p *planner) apply(ctx context.Context, pl *plan) (err error) {
 
 // label says in undo data which token stood there.
 func (pl *plan) label(undo []kubeconfig.Undo) {
+	labels := map[string]string{}
+	for _, h := range pl.tokens {
+		labels[h.added.Name] = h.added.Label
+	}
 	for i := range undo {
-		for _, it := range pl.Items {
-			if it.Credential == undo[i].Credential {
-				undo[i].Label = it.added.Label
-			}
-		}
+		undo[i].Label = labels[undo[i].Credential]
 	}
 }
 
@@ -118,12 +122,15 @@ func (pl *plan) changesIn(f *kubeconfig.File) ([]kubeconfig.Change, error) {
 	if f == pl.file {
 		return pl.changes(), nil
 	}
+	at := make(map[holding]int, len(f.Users)) // by the user's name
+	for i, u := range f.Users {
+		at[holding{u.Name, u.Token.Reveal()}] = i
+	}
 	changes := pl.changes()
 	for i, it := range pl.Items {
-		changes[i].User = slices.IndexFunc(f.Users, func(u kubeconfig.User) bool {
-			return u.Name == it.User && u.Token.Equal(it.request.Secret)
-		})
-		if changes[i].User < 0 || it.NewUser != "" && slices.Contains(f.Names, it.NewUser) {
+		user, there := at[holding{it.User, it.handover.request.Secret.Reveal()}]
+		changes[i].User = user
+		if !there || it.NewUser != "" && slices.Contains(f.Names, it.NewUser) {
 			return nil, fail("nothing was written: run the command again", "%s: it has changed while it was being imported", pl.File)
 		}
 	}
@@ -144,8 +151,8 @@ func (p *planner) finish(plans []*plan) {
 	if p.flags.output == "text" {
 		for _, pl := range plans {
 			fmt.Fprintf(p.out, "%s: rewritten\n", pl.File)
-			for _, it := range pl.Items {
-				fmt.Fprintf(p.out, "  %s: %s\n", it.added.Name, vouchedWords(it.added))
+			for _, cred := range pl.added() {
+				fmt.Fprintf(p.out, "  %s: %s\n", cred.Name, vouchedWords(cred))
 			}
 			for _, re := range p.renames {
 				if re.Of == pl.File {
@@ -168,9 +175,9 @@ func (p *planner) finish(plans []*plan) {
 	}
 	p.noteUndo(files)
 	for _, pl := range plans {
-		for _, it := range pl.Items {
-			if it.added.Expiry == ipc.ExpiryUnknown {
-				fmt.Fprintf(p.err, "note: when %s ends is not known, so nothing can warn of it: cwagent add %s --expires DATE,\n      with the same token, says it later\n", it.added.Name, it.added.Name)
+		for _, cred := range pl.added() {
+			if cred.Expiry == ipc.ExpiryUnknown {
+				fmt.Fprintf(p.err, "note: when %s ends is not known, so nothing can warn of it: cwagent add %s --expires DATE,\n      with the same token, says it later\n", cred.Name, cred.Name)
 			}
 		}
 	}

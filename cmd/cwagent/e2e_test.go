@@ -75,7 +75,7 @@ func TestEndToEnd(t *testing.T) {
 
 // lacking skips a test for what this machine lacks, except in CI, where a skip
 // would be a failure that nobody sees.
-func lacking(t *testing.T, why string) {
+func lacking(t testing.TB, why string) {
 	t.Helper()
 	if os.Getenv("CI") == "true" {
 		t.Fatal(why)
@@ -84,7 +84,7 @@ func lacking(t *testing.T, why string) {
 }
 
 // built returns the folder of the built programs.
-func built(t *testing.T, programs ...string) string {
+func built(t testing.TB, programs ...string) string {
 	t.Helper()
 	bin, err := filepath.Abs("../../bin")
 	if err != nil {

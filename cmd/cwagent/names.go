@@ -14,25 +14,27 @@ import (
 // chooseName settles the credential's name: the one asked for; else that of a
 // credential that holds the same token; else the first free one of NAME, NAME-2...
 func (p *planner) chooseName(ctx context.Context, r *ipc.AddRequest, fromFile string, u kubeconfig.User) error {
-	base := p.flags.name
+	base, token := p.flags.name, r.Secret.Reveal()
 	if base == "" {
-		if known := p.planned(func(q ipc.AddRequest) bool { return q.Secret.Equal(r.Secret) }); known != "" {
+		if known := p.names[token]; known != "" {
 			r.Name = known
 			return nil
 		}
 		base = credentialName(fromFile, u)
 	}
-	for n := 1; ; n++ {
+	for n := max(1, p.next[base]); ; n++ {
+		p.next[base] = n
 		r.Name = base
 		if n > 1 {
 			r.Name = fmt.Sprintf("%s-%d", base, n)
 		}
-		taken := p.planned(func(q ipc.AddRequest) bool { return q.Name == r.Name && !q.Secret.Equal(r.Secret) })
-		if taken != "" && p.flags.name == "" {
+		taken, there := p.taken[r.Name]
+		there = there && taken != token
+		if there && p.flags.name == "" {
 			continue
 		}
-		if taken != "" {
-			return fail("import them one by one, each with its --name", "--name %s: two different tokens cannot have one name", taken)
+		if there {
+			return fail("import them one by one, each with its --name", "--name %s: two different tokens cannot have one name", r.Name)
 		}
 		reply, err := p.agent.Add(ctx, *r)
 		var e *ipc.Error
@@ -46,16 +48,14 @@ func (p *planner) chooseName(ctx context.Context, r *ipc.AddRequest, fromFile st
 	}
 }
 
-// planned returns the name of a request planned so far that match accepts.
-func (p *planner) planned(match func(ipc.AddRequest) bool) string {
-	for _, pl := range p.plans {
-		for _, it := range pl.Items {
-			if match(it.request) {
-				return it.request.Name
-			}
-		}
+// settle notes the name that a token is going to have.
+func (p *planner) settle(name, token string) {
+	if _, there := p.names[token]; !there {
+		p.names[token] = name
 	}
-	return ""
+	if _, there := p.taken[name]; !there {
+		p.taken[name] = token
+	}
 }
 
 // takenUser reports whether a user name means somebody else in the files of this

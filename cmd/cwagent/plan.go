@@ -20,6 +20,11 @@ type planner struct {
 	folder rewritten.Folder
 	shared func(path string) (name string, yes bool) // kubeconfig.Shared
 
+	names map[string]string // of the credentials planned so far, by their token
+	taken map[string]string // the reverse
+	next  map[string]int    // number behind a name of which all before are taken
+	lives map[string]string // what a person has said of a token's life
+
 	files   []*kubeconfig.File // all that were read
 	plans   []*plan
 	renames []*rename // in files that name users of others
@@ -38,30 +43,32 @@ type plan struct {
 	Items []*item `json:"users"`
 	Diff  string  `json:"diff,omitempty"` // without secrets
 
-	file *kubeconfig.File
+	file   *kubeconfig.File
+	tokens []*handover
+	latest map[holding]*handover // that has room for more
 }
 
 // An item is what an import does to one user.
 type item struct {
-	User       string         `json:"user"`
-	NewUser    string         `json:"newUser,omitempty"`
-	Credential string         `json:"credential"`
-	ID         string         `json:"id,omitempty"`
-	Replaces   bool           `json:"replaces,omitempty"` // the token that the credential has
-	Line       int            `json:"line"`
-	Contexts   []string       `json:"contexts"`
-	Servers    []ipc.Server   `json:"servers"`
-	Expiry     ipc.Expiry     `json:"expiry"`
-	Expires    *time.Time     `json:"expires,omitempty"`
-	Exec       []string       `json:"exec"`
-	request    ipc.AddRequest // with the secret
+	User       string       `json:"user"`
+	NewUser    string       `json:"newUser,omitempty"`
+	Credential string       `json:"credential"`
+	ID         string       `json:"id,omitempty"`
+	Replaces   bool         `json:"replaces,omitempty"` // the token that the credential has
+	Line       int          `json:"line"`
+	Contexts   []string     `json:"contexts"`
+	Servers    []ipc.Server `json:"servers"`
+	Expiry     ipc.Expiry   `json:"expiry"`
+	Expires    *time.Time   `json:"expires,omitempty"`
+	Exec       []string     `json:"exec"`
 	change     kubeconfig.Change
-	added      ipc.Credential // what became of it
+	handover   *handover
 }
 
 // read reads all files first, because a context in one may name a user in
 // another, then plans each. One file under two names is one file.
 func (p *planner) read(ctx context.Context, paths []string) error {
+	p.names, p.taken, p.next, p.lives = map[string]string{}, map[string]string{}, map[string]int{}, map[string]string{}
 	for _, path := range paths {
 		f, err := kubeconfig.Read(path)
 		if err != nil {
@@ -83,9 +90,13 @@ func (p *planner) read(ctx context.Context, paths []string) error {
 }
 
 func (p *planner) addFile(ctx context.Context, f *kubeconfig.File) error {
-	p.ours = append(p.ours, f.Ours...)
+	for _, name := range f.Ours {
+		if !slices.Contains(p.ours, name) {
+			p.ours = append(p.ours, name)
+		}
+	}
 	p.leaveOthers(f)
-	pl := &plan{File: f.Path, file: f}
+	pl := &plan{File: f.Path, file: f, latest: map[holding]*handover{}}
 	p.plans = append(p.plans, pl) // now, so that its own users are seen by planned
 	for i, u := range f.Users {
 		if s := p.leaveAlone(f, u); s != nil {

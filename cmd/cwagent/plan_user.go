@@ -56,9 +56,10 @@ func (p *planner) addUser(ctx context.Context, pl *plan, index int) (*item, erro
 	if err != nil {
 		return nil, fmt.Errorf("%s: user %q: %w", pl.File, kubeconfig.HideTokens(u.Name), err)
 	}
+	p.settle(r.Name, u.Token.Reveal())
 	it := &item{
 		User: u.Name, Credential: r.Name, ID: r.ID, Line: u.Line, Contexts: u.Contexts, Servers: u.Servers,
-		Expiry: r.Expiry, Expires: r.Expires, Replaces: r.Replace, Exec: []string{p.plugin, r.Name}, request: r,
+		Expiry: r.Expiry, Expires: r.Expires, Replaces: r.Replace, Exec: []string{p.plugin, r.Name},
 		change: kubeconfig.Change{User: index, Exec: kubeconfig.Exec{Command: p.plugin, Credential: r.Name}},
 	}
 	for i, s := range it.Servers {
@@ -68,7 +69,8 @@ func (p *planner) addUser(ctx context.Context, pl *plan, index int) (*item, erro
 		it.NewUser = kubeconfig.UserName(r.Name, func(name string) bool { return p.takenUser(pl.file, name, r.Name) })
 		it.change.NewName = it.NewUser
 	}
-	it.request.DryRun, it.request.NoVerify = false, p.flags.noVerify
+	r.DryRun, r.NoVerify = false, p.flags.noVerify
+	it.handover = pl.handOver(r)
 	return it, nil
 }
 
@@ -101,11 +103,15 @@ func (p *planner) requestFor(ctx context.Context, pl *plan, u kubeconfig.User) (
 		created = kubeconfig.DownloadedAt(pl.file.Info.ModTime(), created)
 		r.Created = &created
 	}
-	life := p.flags.life
+	life, said := p.flags.life, p.lives[u.Token.Reveal()]
+	if life.expires == "" {
+		life.expires = said
+	}
 	if life.expires == "" && terminal(p.in) && !p.flags.yes && !p.flags.dryRun {
 		if life.expires, err = p.askExpiry(ctx, pl.File+", the token of user "+printable(kubeconfig.HideTokens(u.Name)), created); err != nil {
 			return r, "", err
 		}
+		p.lives[u.Token.Reveal()] = life.expires
 	}
 	return r, fromFile, life.apply(&r, created, p.now())
 }
