@@ -8,11 +8,12 @@ import (
 )
 
 // consoleDownload matches the file names of the Console's kubeconfigs, with what
-// browsers and people add: " (1)", ".txt", ".yaml".
-var consoleDownload = regexp.MustCompile(`^CWKubeconfig_(cwtoken-[A-Za-z0-9]+)-(.+?)(?: \(\d+\))?(?:\.txt|\.ya?ml)?$`)
+// browsers and people add, in any order: " (1)", "(1)", ".txt", ".yaml", ".json".
+var consoleDownload = regexp.MustCompile(`^CWKubeconfig_(cwtoken-[A-Za-z0-9]+)-(.+?)(?i: ?\(\d+\)|\.txt|\.ya?ml|\.json)*$`)
 
-// unfinished matches what browsers call a download that still goes on.
-var unfinished = regexp.MustCompile(`\.(part|crdownload|download|partial|tmp)$`)
+// unfinished matches what browsers call a file while its download goes on. Safari's
+// .download is a folder; .tmp is nobody's, and a token may be named so.
+var unfinished = regexp.MustCompile(`\.(part|crdownload|opdownload|partial)$`)
 
 // Download takes the public id and the name of a token out of the path of one of
 // the Console's kubeconfigs; both are empty for any other file, and for one that
