@@ -150,13 +150,13 @@ func (p *planner) finish(plans []*plan) {
 	}
 	if p.flags.output == "text" {
 		for _, pl := range plans {
-			fmt.Fprintf(p.out, "%s: rewritten\n", pl.File)
+			fmt.Fprintf(p.out, "%s: rewritten\n", printable(pl.File))
 			for _, cred := range pl.added() {
 				fmt.Fprintf(p.out, "  %s: %s\n", cred.Name, vouchedWords(cred))
 			}
 			for _, re := range p.renames {
 				if re.Of == pl.File {
-					fmt.Fprintf(p.out, "%s: rewritten\n", re.File)
+					fmt.Fprintf(p.out, "%s: rewritten\n", printable(re.File))
 				}
 			}
 		}
@@ -165,7 +165,7 @@ func (p *planner) finish(plans []*plan) {
 	for _, pl := range plans {
 		files = append(files, pl.File)
 		fmt.Fprintf(p.err, "note: the token in %s has lain on disk in clear since %s at the latest\n",
-			pl.File, pl.file.Info.ModTime().Local().Format(time.DateOnly))
+			printable(pl.File), pl.file.Info.ModTime().Local().Format(time.DateOnly))
 	}
 	fmt.Fprintf(p.err, `note: copies may exist: make a new token at %s,
       hand it over with "cwagent rotate NAME", and delete the old one there

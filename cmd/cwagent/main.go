@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -72,7 +73,9 @@ func (c *cli) report(err error) int {
 	if errors.As(err, &e) {
 		shown.Hint = e.Hint
 	}
-	io.WriteString(c.err, shown.Text())
+	for line := range strings.Lines(shown.Text()) { // a file's name may be in it
+		io.WriteString(c.err, printableLine(strings.TrimRight(line, "\n"))+"\n")
+	}
 	return 1
 }
 

@@ -93,7 +93,7 @@ func (p *planner) printItem(it *item) {
 	if len(it.Servers) == 0 {
 		fmt.Fprintf(p.out, "  server      none: no context uses this user (later: cwagent servers %s --add URL)\n", it.Credential)
 	}
-	fmt.Fprintf(p.out, "  plugin      %s\n", strings.Join(it.Exec, " "))
+	fmt.Fprintf(p.out, "  plugin      %s\n", printable(strings.Join(it.Exec, " ")))
 }
 
 // printFile shows what becomes of the users of one file. What is left alone takes
@@ -102,7 +102,7 @@ func (p *planner) printFile(path string) {
 	shown := false
 	head := func() {
 		if !shown {
-			fmt.Fprintln(p.out, path)
+			fmt.Fprintln(p.out, printable(path))
 		}
 		shown = true
 	}
@@ -119,7 +119,7 @@ func (p *planner) printFile(path string) {
 	for _, re := range p.renames {
 		if re.File == path {
 			head()
-			fmt.Fprintf(p.out, "  contexts    %s: user %s of %s, renamed %s\n", printable(strings.Join(re.Contexts, ", ")), printable(re.From), re.Of, re.To)
+			fmt.Fprintf(p.out, "  contexts    %s: user %s of %s, renamed %s\n", printable(strings.Join(re.Contexts, ", ")), printable(re.From), printable(re.Of), printable(re.To))
 			printDiff(p.out, re.Diff)
 		}
 	}
@@ -130,7 +130,7 @@ func (p *planner) printFile(path string) {
 		head()
 		fmt.Fprintf(p.out, "  user %s is left alone: %s\n", printable(s.User), s.Why)
 		for line := range strings.Lines(s.Config) {
-			fmt.Fprint(p.out, "      "+line)
+			fmt.Fprint(p.out, "      "+printableLine(strings.TrimRight(line, "\n"))+"\n")
 		}
 	}
 }

@@ -108,7 +108,7 @@ func (p *planner) requestFor(ctx context.Context, pl *plan, u kubeconfig.User) (
 		life.expires = said
 	}
 	if life.expires == "" && terminal(p.in) && !p.flags.yes && !p.flags.dryRun {
-		if life.expires, err = p.askExpiry(ctx, pl.File+", the token of user "+printable(kubeconfig.HideTokens(u.Name)), created); err != nil {
+		if life.expires, err = p.askExpiry(ctx, printable(pl.File)+", the token of user "+printable(kubeconfig.HideTokens(u.Name)), created); err != nil {
 			return r, "", err
 		}
 		p.lives[u.Token.Reveal()] = life.expires
