@@ -14,16 +14,7 @@ import (
 // another only has to be vouched for: it is served, and saved as soon as the store
 // takes it.
 func (a *Agent) Add(ctx context.Context, r ipc.AddRequest) (ipc.AddReply, error) {
-	t, servers, err := a.checkAdd(r)
-	if err != nil {
-		return ipc.AddReply{}, err
-	}
-	if old, _ := a.lookup(r.Name); old != nil && old.token.inStore() {
-		a.await(ctx, old) // what it holds decides what this request means
-	}
-	// Before the turn to change is taken: this asks the network.
-	owner, _ := a.lookup(r.Name)
-	why, err := a.vouch(ctx, r, &t, servers, owner)
+	x, err := a.prepare(ctx, r)
 	if err != nil {
 		return ipc.AddReply{}, err
 	}
@@ -32,38 +23,80 @@ func (a *Agent) Add(ctx context.Context, r ipc.AddRequest) (ipc.AddReply, error)
 		return ipc.AddReply{}, err
 	}
 	defer done()
-
-	old, _ := a.lookup(r.Name)
-	next, reply, err := a.merge(old, r, t)
-	if err != nil || next == nil {
-		return reply, err
-	}
-	if err := sameOwner(r, old, t, why); err != nil {
+	if err := a.judge(ctx, x); err != nil {
 		return ipc.AddReply{}, err
 	}
-	if !r.Standby { // its servers are those of the token whose turn it is
-		next.servers = merge(next.servers, servers)
-		next.noClusterInfo = next.noClusterInfo || r.NoClusterInfo
-	}
-	reply.Bound = beyond(next, old)
-	next.settle()
-	if err := a.fits(ctx, next, r.AllowPlaintext); err != nil {
-		return ipc.AddReply{}, err
-	}
-	if !r.DryRun {
-		if next, err = a.install(ctx, next, r, reply.Outcome); err != nil {
+	if x.next != nil && !r.DryRun {
+		if err := a.install(ctx, x); err != nil {
 			return ipc.AddReply{}, err
 		}
 	}
-	reply.Credential = a.describe(next, a.Now())
-	if r.DryRun && old != nil {
-		reply.Credential.Revision = old.revision
+	return a.added(x), nil
+}
+
+// An addition is an Add on its way.
+type addition struct {
+	request ipc.AddRequest
+	token   token
+	servers []ipc.Server // canonical
+	why     string       // what there is to say of a good answer about the token
+
+	old   *credential // of that name, or nil
+	next  *credential // what becomes of it; nil where there is only something to say
+	reply ipc.AddReply
+}
+
+// prepare does what is done before the turn to change is taken: it may ask the
+// network.
+func (a *Agent) prepare(ctx context.Context, r ipc.AddRequest) (*addition, error) {
+	t, servers, err := a.checkAdd(r)
+	if err != nil {
+		return nil, err
 	}
-	if reply.Outcome == ipc.OutcomeReplaced && len(next.previous) > 0 && next.previous[0].key == old.token.key {
-		gone := next.retiring(next.previous[0])
-		reply.Retired = &gone
+	if old, _ := a.lookup(r.Name); old != nil && old.token.inStore() {
+		a.await(ctx, old) // what it holds decides what this request means
 	}
-	return reply, nil
+	x := &addition{request: r, token: t, servers: servers}
+	owner, _ := a.lookup(r.Name)
+	x.why, err = a.vouch(ctx, r, &x.token, servers, owner)
+	return x, err
+}
+
+// judge says what would become of the credential. The caller is the one who may
+// change.
+func (a *Agent) judge(ctx context.Context, x *addition) (err error) {
+	r := x.request
+	x.old, _ = a.lookup(r.Name)
+	x.next, x.reply, err = a.merge(x.old, r, x.token)
+	if err != nil || x.next == nil {
+		return err
+	}
+	if err := sameOwner(r, x.old, x.token, x.why); err != nil {
+		return err
+	}
+	if !r.Standby { // its servers are those of the token whose turn it is
+		x.next.servers = merge(x.next.servers, x.servers)
+		x.next.noClusterInfo = x.next.noClusterInfo || r.NoClusterInfo
+	}
+	x.reply.Bound = beyond(x.next, x.old)
+	x.next.settle()
+	return a.fits(ctx, x.next, r.AllowPlaintext)
+}
+
+// added says what has become of an addition, or would.
+func (a *Agent) added(x *addition) ipc.AddReply {
+	if x.next == nil {
+		return x.reply
+	}
+	x.reply.Credential = a.describe(x.next, a.Now())
+	if x.request.DryRun && x.old != nil {
+		x.reply.Credential.Revision = x.old.revision
+	}
+	if x.reply.Outcome == ipc.OutcomeReplaced && len(x.next.previous) > 0 && x.next.previous[0].key == x.old.token.key {
+		gone := x.next.retiring(x.next.previous[0])
+		x.reply.Retired = &gone
+	}
+	return x.reply
 }
 
 // beyond returns the servers of next that old, which may be nil, is not bound to.
@@ -169,23 +202,29 @@ func (t *token) learn(r ipc.AddRequest, now token) {
 	}
 }
 
-// install makes next, which has what r asks for, the credential of its name.
-func (a *Agent) install(ctx context.Context, next *credential, r ipc.AddRequest, o ipc.Outcome) (*credential, error) {
-	a.learn(r.CAs)
-	if o == ipc.OutcomeReplaced {
-		a.put(next)
-		a.Log.Info("token replaced", "credential", next.name, "id", next.token.id)
-		a.silent.Store(nil) // somebody waits: it is worth another look at the store
-		return a.keep(ctx, next, r.AllowPlaintext), nil
+// install makes what the additions ask for the credentials of their names, all of
+// them or none; a replacement is alone.
+func (a *Agent) install(ctx context.Context, all ...*addition) error {
+	var creds []**credential
+	for _, x := range all {
+		a.learn(x.request.CAs)
+		if x.reply.Outcome == ipc.OutcomeReplaced {
+			a.put(x.next)
+			a.Log.Info("token replaced", "credential", x.next.name, "id", x.next.token.id)
+			a.silent.Store(nil) // somebody waits: it is worth another look at the store
+			x.next = a.keep(ctx, x.next, x.request.AllowPlaintext)
+			return nil
+		}
+		creds = append(creds, &x.next)
 	}
-	saved, err := a.persist(ctx, next)
-	if err != nil {
-		a.discard(ctx) // what has been stored is still among the orphans
-		return nil, err
+	err := a.persist(ctx, creds...)
+	for _, x := range all {
+		if err == nil {
+			a.Log.Info("token added", "credential", x.next.name, "id", x.request.ID, "outcome", x.reply.Outcome)
+		}
 	}
-	a.Log.Info("token added", "credential", next.name, "id", r.ID, "outcome", o)
-	a.discard(ctx)
-	return saved, nil
+	a.discard(ctx) // what has been stored in vain is still among the orphans
+	return err
 }
 
 // checkAdd judges a request before anything is touched.

@@ -44,6 +44,10 @@ func deeds() []deed {
 		{"create", adding(request("prod", "s3cr3t-prod-1")), created("prod", "s3cr3t-prod-1", true)},
 		{"create in memory", adding(brief), created("brief", "s3cr3t-brief", false)},
 		{"create another", adding(request("gone", "s3cr3t-gone")), created("gone", "s3cr3t-gone", true)},
+		{"create two together", func(w *world) error {
+			_, err := w.AddAll(context.Background(), []ipc.AddRequest{request("left", "s3cr3t-left"), request("right", "s3cr3t-right")})
+			return err
+		}, func(m model) { created("left", "s3cr3t-left", true)(m); created("right", "s3cr3t-right", true)(m) }},
 		{"extend", adding(wider), on("prod", func(c *claim) { c.servers = 2 })},
 		{"replace", adding(replacing(request("prod", "s3cr3t-prod-2"))), replaced("s3cr3t-prod-2")},
 		{"save what was in memory", adding(request("brief", "s3cr3t-brief")), on("brief", func(c *claim) { c.saved = true })},

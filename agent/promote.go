@@ -36,9 +36,9 @@ func (a *Agent) keep(ctx context.Context, c *credential, plaintextToo bool) *cre
 	}
 	ctx, stop := a.yielding(ctx)
 	defer stop()
-	next, err := (*credential)(nil), a.fits(ctx, c, plaintextToo)
+	next, err := c, a.fits(ctx, c, plaintextToo)
 	if err == nil {
-		next, err = a.persist(ctx, c)
+		err = a.persist(ctx, &next)
 	}
 	if err == nil {
 		a.silent.Store(nil)
@@ -108,40 +108,61 @@ func (c *credential) trusts() bool {
 	return trusted
 }
 
-// persist saves the tokens of c that are not in the store, reads them back, and
-// writes the book; each step is written down before it is taken: a crash between
-// any two leaves a credential that works, and what is left over is swept at the
-// next start. Where it fails, nothing has changed but what is in the store.
-func (a *Agent) persist(ctx context.Context, c *credential) (*credential, error) {
-	next := c.same()
-	next.unsaved = nil
-	next.standby = append([]token(nil), next.standby...)
-	fresh := next.unstored()
-	if len(fresh) > 0 {
-		intent := a.page()
-		for _, t := range fresh {
+// persist saves the tokens of all creds that are not in the store, reads them
+// back, and writes the book; each step is written down before it is taken: a crash
+// between any two leaves credentials that work, and what is left over is swept at
+// the next start. It puts what has become of each in its place. Where it fails,
+// nothing has changed but what is in the store.
+func (a *Agent) persist(ctx context.Context, creds ...**credential) error {
+	var all []*credential
+	intent, stored := a.page(), false
+	for _, c := range creds {
+		next := (*c).same()
+		next.unsaved = nil
+		next.standby = append([]token(nil), next.standby...)
+		for _, t := range next.unstored() {
 			intent.orphan(t.key)
+			stored = true
 		}
-		if err := a.write(intent); err != nil {
-			return nil, err
-		}
-		for _, t := range fresh {
-			if err := save(ctx, a.Store, t.key, t.secret); err != nil {
-				return nil, err
-			}
-			t.saved = true
-		}
-		next.previous = a.others(ctx, next)
+		all = append(all, next)
 	}
-	b := a.page(next)
-	if len(fresh) > 0 {
+	if stored {
+		if err := a.write(intent); err != nil {
+			return err
+		}
+	}
+	for _, next := range all {
+		if err := a.saveAll(ctx, next); err != nil {
+			return err
+		}
+	}
+	b := a.page(all...)
+	if stored {
 		b.Store = a.Store.Info().Kind
 	}
 	if err := a.write(b); err != nil {
-		return nil, err
+		return err
 	}
-	a.put(next)
-	return next, nil
+	for i, next := range all {
+		a.put(next)
+		*creds[i] = next
+	}
+	return nil
+}
+
+// saveAll saves the tokens of c, which nobody else knows yet.
+func (a *Agent) saveAll(ctx context.Context, c *credential) error {
+	fresh := c.unstored()
+	for _, t := range fresh {
+		if err := save(ctx, a.Store, t.key, t.secret); err != nil {
+			return err
+		}
+		t.saved = true
+	}
+	if len(fresh) > 0 {
+		c.previous = a.others(ctx, c)
+	}
+	return nil
 }
 
 // unstored are the tokens of c that are to be saved.

@@ -16,7 +16,7 @@ const (
 	voucherLife = time.Minute
 
 	// maxVouchers is more than an import has tokens. What is over is asked again.
-	maxVouchers = 256
+	maxVouchers = 1024
 )
 
 // vouchers are the tokens that dry runs found alive just now. A rejected one

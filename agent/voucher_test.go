@@ -55,13 +55,13 @@ func TestVoucherLimits(t *testing.T) {
 		"a minute later":    func(w *world, _ *ipc.AddRequest) { w.set(noon.Add(time.Minute)) },
 		"the clock was set": func(w *world, _ *ipc.AddRequest) { w.set(noon.Add(-time.Hour)) },
 		"another dry run":   func(_ *world, r *ipc.AddRequest) { r.DryRun = true },
-		"more than is kept": func(_ *world, r *ipc.AddRequest) { r.Secret = ipc.NewSecret("s3cr3t-many-299") },
+		"more than is kept": func(_ *world, r *ipc.AddRequest) { r.Secret = ipc.NewSecret("s3cr3t-many-1099") },
 	} {
 		w := newWorld(t)
 		r := request("prod", "s3cr3t-1")
 		r.DryRun = true
 		w.add(r)
-		for i := range 300 {
+		for i := range 1100 {
 			many := r
 			many.Secret = ipc.NewSecret("s3cr3t-many-" + strconv.Itoa(i))
 			w.add(many)

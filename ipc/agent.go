@@ -19,6 +19,10 @@ type Agent interface {
 	// the same token already, or, asked to, replaces the token of that name.
 	Add(ctx context.Context, r AddRequest) (AddReply, error)
 
+	// AddAll is Add for up to MaxTogether tokens with a name each that are new or
+	// held there already: all of them or none. It costs little more than one.
+	AddAll(ctx context.Context, rs []AddRequest) ([]AddReply, error)
+
 	// Forget removes a credential and its tokens, on demand only if it is still
 	// as it was.
 	Forget(ctx context.Context, r ForgetRequest) error

@@ -13,6 +13,7 @@ const (
 	OpVerify  Op = 7
 	OpRotate  Op = 8
 	OpRetired Op = 9
+	OpAddAll  Op = 10
 )
 
 // A Code says how a request ended. Append-only: the numbers are the wire.

@@ -31,6 +31,7 @@
 //	            part 0            part 1                  part 2
 //	fetch   ->  credential name   KUBERNETES_EXEC_INFO
 //	        <-  bytes for stdout  bytes for stderr        one byte: exit code
+//	add all ->  JSON requests     a secret each, a line each
 //	others  ->  JSON request      a secret, or nothing
 //	        <-  JSON reply        a secret, or nothing
 //	error   <-  what went wrong   hint: what to do

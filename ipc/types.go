@@ -20,6 +20,10 @@ type StatusRequest struct {
 	Name string `json:"name,omitempty"`
 }
 
+// MaxTogether is how many tokens one AddAll hands over at most: so many are saved
+// one by one before a client thinks that nobody answers.
+const MaxTogether = 32
+
 // AddRequest hands a token over.
 type AddRequest struct {
 	Name          string     `json:"name"`

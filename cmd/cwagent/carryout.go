@@ -20,10 +20,8 @@ const settling = 20 * time.Second
 // then on it goes through, because a file and the agent must end up agreeing.
 func (p *planner) carryOut(ctx context.Context) error {
 	for _, pl := range p.plans {
-		for _, h := range pl.tokens {
-			r := h.request
-			r.DryRun = true
-			if _, err := p.agent.Add(ctx, r); err != nil {
+		for _, batch := range pl.batches() {
+			if _, err := p.hand(ctx, batch, true); err != nil {
 				return fmt.Errorf("%s: %w", pl.File, err)
 			}
 		}
@@ -75,17 +73,15 @@ func (p *planner) apply(ctx context.Context, pl *plan) (err error) {
 			err = errors.Join(err, takeBack(), p.undo(ctx, pl, done))
 		}
 	}()
-	for _, h := range pl.tokens {
-		reply, err := p.add(ctx, h.request)
+	for _, batch := range pl.batches() {
+		replies, err := p.settled(ctx, batch)
 		if err != nil {
 			return err
 		}
-		h.added = reply.Credential
-		if n := len(done); n > 0 && done[n-1].Outcome == ipc.OutcomeCreated && done[n-1].Credential.Name == h.added.Name {
-			done[n-1].Credential = h.added // the rest of its servers: it goes as a whole
-			continue
+		for i, h := range batch {
+			h.added = replies[i].Credential
 		}
-		done = append(done, reply)
+		done = addedTo(done, replies)
 	}
 	return pl.file.Rewrite(func(f *kubeconfig.File) ([]byte, error) {
 		changes, err := pl.changesIn(f)
@@ -137,10 +133,11 @@ func (pl *plan) changesIn(f *kubeconfig.File) ([]kubeconfig.Change, error) {
 	return changes, nil
 }
 
-func (p *planner) add(ctx context.Context, r ipc.AddRequest) (ipc.AddReply, error) {
+// settled hands tokens over for good.
+func (p *planner) settled(ctx context.Context, batch []*handover) ([]ipc.AddReply, error) {
 	ctx, cancel := context.WithTimeout(ctx, settling)
 	defer cancel()
-	return p.agent.Add(ctx, r)
+	return p.hand(ctx, batch, false)
 }
 
 // finish says what was done and what remains for the person.

@@ -132,3 +132,18 @@ func TestImportSpeed(t *testing.T) {
 		}
 	}
 }
+
+// Eight times as many different tokens take about eight times as long, where the
+// agent's memory is enough; if everything were looked through or written again for
+// each of them it would be up to 64 times.
+func TestImportGrows(t *testing.T) {
+	b := newBench(t)
+	took := func(n int) float64 {
+		return median(3, func() float64 { return b.imports(many(n, different), nil, "--ephemeral", "--yes") })
+	}
+	few, lots := took(250), took(2000)
+	t.Logf("250 tokens take %.2f s, 2,000 %.2f s", few, lots)
+	if lots > 20*few {
+		t.Errorf("that grows faster than the file does: %.1f times", lots/few)
+	}
+}

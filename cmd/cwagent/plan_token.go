@@ -1,6 +1,9 @@
 package main
 
 import (
+	"context"
+	"slices"
+
 	"github.com/cwagent/cwagent/agent"
 	"github.com/cwagent/cwagent/ipc"
 )
@@ -46,6 +49,57 @@ func (pl *plan) handOver(r ipc.AddRequest) *handover {
 		}
 	}
 	return h
+}
+
+// batches are the tokens of a file as they go to the agent together, which saves
+// each of them and writes its state once for all. A replacement goes alone, and
+// more servers of the same token go after it.
+func (pl *plan) batches() [][]*handover {
+	var out [][]*handover
+	names, size := map[string]bool{}, 0
+	for _, h := range pl.tokens {
+		n := len(out) - 1
+		weight := h.size + len(h.request.Secret.Reveal())
+		if n < 0 || len(out[n]) == ipc.MaxTogether || names[h.request.Name] || size+weight > ipc.MaxPart || h.request.Replace || out[n][0].request.Replace {
+			out, names, size = append(out, nil), map[string]bool{}, 0
+			n++
+		}
+		out[n] = append(out[n], h)
+		names[h.request.Name] = true
+		size += weight
+	}
+	return out
+}
+
+// hand hands tokens over, or asks what would become of that.
+func (p *planner) hand(ctx context.Context, batch []*handover, dryRun bool) ([]ipc.AddReply, error) {
+	var rs []ipc.AddRequest
+	for _, h := range batch {
+		r := h.request
+		r.DryRun = dryRun
+		rs = append(rs, r)
+	}
+	if len(rs) > 1 {
+		return p.agent.AddAll(ctx, rs)
+	}
+	reply, err := p.agent.Add(ctx, rs[0])
+	return []ipc.AddReply{reply}, err
+}
+
+// addedTo notes what was added. What was created in parts goes as a whole, if it
+// has to go again.
+func addedTo(done, replies []ipc.AddReply) []ipc.AddReply {
+	for _, r := range replies {
+		i := slices.IndexFunc(done, func(d ipc.AddReply) bool {
+			return d.Outcome == ipc.OutcomeCreated && r.Outcome == ipc.OutcomeExtended && d.Credential.Name == r.Credential.Name
+		})
+		if i >= 0 {
+			done[i].Credential = r.Credential
+		} else {
+			done = append(done, r)
+		}
+	}
+	return done
 }
 
 // added are the credentials that have got the tokens of a file, each once.

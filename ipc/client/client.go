@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/cwagent/cwagent/ipc"
@@ -42,6 +43,18 @@ func (c Client) Add(ctx context.Context, r ipc.AddRequest) (reply ipc.AddReply, 
 	defer cancel()
 	_, err = c.call(ctx, ipc.OpAdd, r, r.Secret, &reply)
 	return reply, err
+}
+
+// AddAll implements ipc.Agent.
+func (c Client) AddAll(ctx context.Context, rs []ipc.AddRequest) (replies []ipc.AddReply, err error) {
+	ctx, cancel := context.WithTimeout(ctx, Slow)
+	defer cancel()
+	var secrets []string
+	for _, r := range rs {
+		secrets = append(secrets, r.Secret.Reveal())
+	}
+	_, err = c.call(ctx, ipc.OpAddAll, rs, ipc.NewSecret(strings.Join(secrets, "\n")), &replies)
+	return replies, err
 }
 
 // Forget implements ipc.Agent.

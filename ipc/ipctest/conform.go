@@ -24,6 +24,8 @@ func Conform(t *testing.T, newAgent func(t *testing.T) ipc.Agent) {
 		{"add of nonsense", addInvalid},
 		{"add as a dry run", addDryRun},
 		{"add of a token twice", addSameAs},
+		{"add all", addAll},
+		{"add all or none", addAllOrNone},
 		{"fetch", fetchBothVersions},
 		{"fetch of an unknown name", fetchUnknown},
 		{"fetch for a server that is not bound", fetchNotBound},

@@ -3,6 +3,7 @@ package ipctest
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -11,14 +12,43 @@ import (
 
 // Add implements ipc.Agent.
 func (f *Fake) Add(_ context.Context, r ipc.AddRequest) (ipc.AddReply, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.addLocked(r)
+}
+
+// AddAll implements ipc.Agent.
+func (f *Fake) AddAll(_ context.Context, rs []ipc.AddRequest) ([]ipc.AddReply, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	seen, before := map[string]bool{}, maps.Clone(f.creds)
+	replies := []ipc.AddReply{}
+	for _, r := range rs {
+		err := error(nil)
+		if seen[r.Name] || r.Replace || r.Standby || len(rs) > ipc.MaxTogether {
+			err = fail(ipc.CodeInvalid, "add: not together with others")
+		}
+		var reply ipc.AddReply
+		if err == nil {
+			reply, err = f.addLocked(r)
+		}
+		if err != nil {
+			f.creds = before
+			return nil, err
+		}
+		seen[r.Name] = true
+		replies = append(replies, reply)
+	}
+	return replies, nil
+}
+
+func (f *Fake) addLocked(r ipc.AddRequest) (ipc.AddReply, error) {
 	if r.Name == "" || r.Secret.Empty() || r.Expiry == "" {
 		return ipc.AddReply{}, fail(ipc.CodeInvalid, "add: a name, a token and an expiry are needed")
 	}
 	if r.Replace && r.Standby {
 		return ipc.AddReply{}, fail(ipc.CodeInvalid, "add: a token takes over now or later, not both")
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	t := bearer{secret: r.Secret, id: r.ID, created: r.Created, added: time.Now(), expiry: r.Expiry, expires: r.Expires}
 	reply := ipc.AddReply{Outcome: ipc.OutcomeExtended}
 	for name, h := range f.creds {

@@ -58,6 +58,13 @@ func (w watched) Add(ctx context.Context, r ipc.AddRequest) (ipc.AddReply, error
 	return reply, err
 }
 
+func (w watched) AddAll(ctx context.Context, rs []ipc.AddRequest) ([]ipc.AddReply, error) {
+	w.t.Helper()
+	replies, err := w.Agent.AddAll(ctx, rs)
+	w.look("add all", replies, err)
+	return replies, err
+}
+
 func (w watched) Forget(ctx context.Context, r ipc.ForgetRequest) error {
 	w.t.Helper()
 	err := w.Agent.Forget(ctx, r)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/cwagent/cwagent/ipc"
 )
@@ -34,6 +35,17 @@ func (s *Server) dispatch(ctx context.Context, f ipc.Frame) (ipc.Frame, error) {
 		return handle(ctx, f, func(ctx context.Context, r ipc.AddRequest) (ipc.AddReply, error) {
 			r.Secret = secret()
 			return s.Agent.Add(ctx, r)
+		})
+	case ipc.OpAddAll:
+		return handle(ctx, f, func(ctx context.Context, rs []ipc.AddRequest) ([]ipc.AddReply, error) {
+			secrets := strings.Split(string(f.Parts[1]), "\n")
+			if len(secrets) != len(rs) {
+				return nil, &ipc.Error{Code: ipc.CodeMalformed, What: "request: it has not one token for each name", Hint: "no token has a line break"}
+			}
+			for i := range rs {
+				rs[i].Secret = ipc.NewSecret(secrets[i])
+			}
+			return s.Agent.AddAll(ctx, rs)
 		})
 	case ipc.OpForget:
 		return handle(ctx, f, func(ctx context.Context, r ipc.ForgetRequest) (struct{}, error) {
