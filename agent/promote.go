@@ -115,18 +115,21 @@ func (c *credential) trusts() bool {
 // nothing has changed but what is in the store.
 func (a *Agent) persist(ctx context.Context, creds ...**credential) error {
 	var all []*credential
-	intent, stored := a.page(), false
+	var fresh []string
 	for _, c := range creds {
 		next := (*c).same()
 		next.unsaved = nil
 		next.standby = append([]token(nil), next.standby...)
 		for _, t := range next.unstored() {
-			intent.orphan(t.key)
-			stored = true
+			fresh = append(fresh, t.key)
 		}
 		all = append(all, next)
 	}
-	if stored {
+	if len(fresh) > 0 {
+		intent := a.page()
+		for _, key := range fresh {
+			intent.orphan(key)
+		}
 		if err := a.write(intent); err != nil {
 			return err
 		}
@@ -137,7 +140,7 @@ func (a *Agent) persist(ctx context.Context, creds ...**credential) error {
 		}
 	}
 	b := a.page(all...)
-	if stored {
+	if len(fresh) > 0 {
 		b.Store = a.Store.Info().Kind
 	}
 	if err := a.write(b); err != nil {
