@@ -2,12 +2,14 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/cwagent/cwagent/ipc"
 	"github.com/cwagent/cwagent/ipc/ipctest"
 )
 
@@ -37,6 +39,10 @@ func TestImportFromSharedFilesystem(t *testing.T) {
 	}
 	if err := plan(true); err != nil {
 		t.Errorf("with --ephemeral: %v", err)
+	}
+	var e *ipc.Error
+	if !errors.As(err, &e) || e.Hint != "--ephemeral accepts that for this machine; nothing was changed" {
+		t.Errorf("hint of %v", err)
 	}
 	if b, _ := os.ReadFile(path); string(b) != text {
 		t.Error("the file was changed")
