@@ -23,7 +23,7 @@ func (a *Agent) Add(ctx context.Context, r ipc.AddRequest) (ipc.AddReply, error)
 		return ipc.AddReply{}, err
 	}
 	defer done()
-	if err := a.judge(ctx, x); err != nil {
+	if err := a.judge(x, a.inClear(ctx)); err != nil {
 		return ipc.AddReply{}, err
 	}
 	if x.next != nil && !r.DryRun {
@@ -64,7 +64,7 @@ func (a *Agent) prepare(ctx context.Context, r ipc.AddRequest) (*addition, error
 
 // judge says what would become of the credential. The caller is the one who may
 // change.
-func (a *Agent) judge(ctx context.Context, x *addition) (err error) {
+func (a *Agent) judge(x *addition, inClear func() bool) (err error) {
 	r := x.request
 	x.old, _ = a.lookup(r.Name)
 	x.next, x.reply, err = a.merge(x.old, r, x.token)
@@ -80,7 +80,7 @@ func (a *Agent) judge(ctx context.Context, x *addition) (err error) {
 	}
 	x.reply.Bound = beyond(x.next, x.old)
 	x.next.settle()
-	return a.fits(ctx, x.next, r.AllowPlaintext)
+	return a.fits(x.next, r.AllowPlaintext, inClear)
 }
 
 // added says what has become of an addition, or would.

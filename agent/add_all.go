@@ -27,8 +27,9 @@ func (a *Agent) AddAll(ctx context.Context, rs []ipc.AddRequest) ([]ipc.AddReply
 	}
 	defer done()
 	var real []*addition
+	inClear := a.inClear(ctx)
 	for _, x := range all {
-		if err := a.judge(ctx, x); err != nil {
+		if err := a.judge(x, inClear); err != nil {
 			return nil, err
 		}
 		if x.next != nil && !x.request.DryRun {

@@ -36,7 +36,7 @@ func (a *Agent) keep(ctx context.Context, c *credential, plaintextToo bool) *cre
 	}
 	ctx, stop := a.yielding(ctx)
 	defer stop()
-	next, err := c, a.fits(ctx, c, plaintextToo)
+	next, err := c, a.fits(c, plaintextToo, a.inClear(ctx))
 	if err == nil {
 		err = a.persist(ctx, &next)
 	}
@@ -201,7 +201,7 @@ func (a *Agent) others(ctx context.Context, c *credential) []token {
 }
 
 // fits reports whether the store is one that a new token of c may rest in.
-func (a *Agent) fits(ctx context.Context, c *credential, plaintextToo bool) error {
+func (a *Agent) fits(c *credential, plaintextToo bool, inClear func() bool) error {
 	brief := true
 	c.tokens(func(t *token) bool { brief = brief && t.brief; return brief })
 	if brief {
@@ -222,10 +222,16 @@ func (a *Agent) fits(ctx context.Context, c *credential, plaintextToo bool) erro
 			Hint: "the choice is made once: set store: " + a.book.Store + " in the config",
 		}
 	}
-	if !plaintextToo && len(c.unstored()) > 0 && plaintext(ctx, a.Store) {
+	if !plaintextToo && len(c.unstored()) > 0 && inClear() {
 		return errPlaintext(info.Kind)
 	}
 	return nil
+}
+
+// inClear finds out, when it is first asked, whether the store has a password: a
+// keyring takes its time for that.
+func (a *Agent) inClear(ctx context.Context) func() bool {
+	return sync.OnceValue(func() bool { return plaintext(ctx, a.Store) })
 }
 
 func errPlaintext(kind string) error {
