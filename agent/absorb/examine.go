@@ -233,7 +233,7 @@ func (e *examination) fail(u *kubeconfig.User, s ipc.WatchState, err error) {
 // again says an error that may pass by itself.
 func (e *examination) again(u *kubeconfig.User, credential string, err error) {
 	why, hint := e.words(err)
-	e.say(u, finding{ipc.Watch{State: ipc.WatchWaiting, Why: why, Hint: hint, Credential: credential}, true})
+	e.say(u, finding{Watch: ipc.Watch{State: ipc.WatchWaiting, Why: why, Hint: hint, Credential: credential}, again: true})
 }
 
 // words are those of an error, without the path, which is said anyway.

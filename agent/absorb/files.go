@@ -34,7 +34,8 @@ type file struct {
 // A finding is how a file is, or what there is to say about one of its tokens.
 type finding struct {
 	ipc.Watch
-	again bool // worth another try without being asked
+	again   bool   // worth another try without being asked
+	undated string // label of the new token of which it says that nobody knows when it ends
 }
 
 // open reports whether the findings may be others when something else than the
@@ -135,6 +136,9 @@ func kubeconfigs(named []string, records []rewritten.File) []*file {
 func (w *Watcher) look(ctx context.Context, n news) {
 	w.tidy(n)
 	w.discover(n)
+	if n.fresh {
+		w.date(ctx)
+	}
 	for _, f := range w.sorted() {
 		if ctx.Err() == nil && w.worth(f, n) {
 			w.put(f.path, w.examine(ctx, f, false))

@@ -109,6 +109,29 @@ func merged(before, now []finding) []finding {
 	return now
 }
 
+// itIsNew is why a token was absorbed that nobody knew.
+const itIsNew = "it is the new token of the credential"
+
+// date takes back that nobody knows when a new token ends, once somebody has said
+// it, or the credential has another one.
+func (w *Watcher) date(ctx context.Context) {
+	s, err := w.Agent.Status(ctx, ipc.StatusRequest{})
+	if err != nil {
+		return // it is done with the next change
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, f := range w.files {
+		for i := range f.found {
+			x := &f.found[i]
+			still := func(c ipc.Credential) bool { return c.Label == x.undated && c.Expiry == ipc.ExpiryUnknown }
+			if x.undated != "" && !slices.ContainsFunc(s.Credentials, still) {
+				x.Why, x.Hint, x.undated = itIsNew, "", ""
+			}
+		}
+	}
+}
+
 // unknown is said of a file that is not there or cannot be read.
 func unknown(x finding) bool { return x.State == ipc.WatchMissing || x.State == ipc.WatchUnreadable }
 

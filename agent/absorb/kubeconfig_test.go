@@ -47,7 +47,7 @@ func TestSuccessor(t *testing.T) {
 	t.Logf("%v", w.absorbed(w.config, "prod"))
 	w.token("prod", second)
 	x, _ := w.watch(w.config)
-	if x.User != "me" || x.Credential != "prod" || !strings.Contains(x.Hint, "--expires") {
+	if x.User != "me" || x.Credential != "prod" || x.Hint != "cwagent add prod --same --expires DATE says it" {
 		t.Errorf("%+v", x)
 	}
 	if c := w.credential("prod"); len(c.Retiring) != 1 || !c.Saved || c.Expiry != ipc.ExpiryUnknown {
@@ -61,6 +61,31 @@ func TestSuccessor(t *testing.T) {
 	})
 	w.absorbed(w.config, "prod")
 	w.token("prod", second)
+}
+
+// When a new token ends is asked for until somebody has said it, or it has given way.
+func TestDated(t *testing.T) {
+	t.Parallel()
+	for name, do := range map[string]func(w *world){
+		"said":     func(w *world) { w.add("prod", second) },
+		"gave way": func(w *world) { w.replace(third) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.run()
+			w.write(w.config, written("me", second, prod))
+			w.absorbed(w.config, "prod")
+			if x, _ := w.watch(w.config); !strings.HasSuffix(x.Why, "when it ends is not known") || x.Hint == "" {
+				t.Errorf("%+v", x)
+			}
+			do(w)
+			w.eventually("no longer asked for", func() bool {
+				x, _ := w.watch(w.config)
+				return x.State == ipc.WatchAbsorbed && x.Why == "it is the new token of the credential" && x.Hint == ""
+			})
+		})
+	}
 }
 
 // After a restart the tokens that gave way are known from the store alone.

@@ -45,14 +45,15 @@ func (e *examination) rewrite(ctx context.Context) {
 		e.out.busy = e.out.busy || x.again
 	}
 	for _, d := range r.done {
-		why, hint := "it is the token of the credential", ""
+		x := finding{Watch: ipc.Watch{State: ipc.WatchAbsorbed, Why: "it is the token of the credential", Credential: d.holding.Credential}}
 		switch {
 		case d.fresh:
-			why, hint = "it is the new token of the credential; when it ends is not known", "cwagent add "+d.holding.Credential+" --expires DATE, with the same token, says it"
+			x.Why, x.undated = itIsNew+"; when it ends is not known", d.holding.Label
+			x.Hint = "cwagent add " + d.holding.Credential + " --same --expires DATE says it"
 		case !d.holding.Current:
-			why = "the credential has a newer token, which stays"
+			x.Why = "the credential has a newer token, which stays"
 		}
-		e.say(&kubeconfig.User{Name: d.user}, finding{Watch: ipc.Watch{State: ipc.WatchAbsorbed, Why: why, Hint: hint, Credential: d.holding.Credential}})
+		e.say(&kubeconfig.User{Name: d.user}, x)
 	}
 }
 
@@ -132,7 +133,7 @@ func (r *rewriting) changes(ctx context.Context, f *kubeconfig.File) []kubeconfi
 			r.leave(u, finding{Watch: ipc.Watch{State: ipc.WatchFound, Why: why, Hint: hint}})
 			continue
 		case !r.renew(ctx, d, &u):
-			r.leave(u, finding{ipc.Watch{State: ipc.WatchWaiting, Why: changed(d.holding.Credential).Error()}, true})
+			r.leave(u, finding{Watch: ipc.Watch{State: ipc.WatchWaiting, Why: changed(d.holding.Credential).Error()}, again: true})
 			continue
 		}
 		change := kubeconfig.Change{User: i, Exec: kubeconfig.Exec{Command: r.plugin, Credential: d.holding.Credential}}
