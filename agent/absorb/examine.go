@@ -214,7 +214,13 @@ func (e *examination) decide(u *kubeconfig.User, h agent.Holding) {
 	}
 	c, _ := e.credential(h.Credential)
 	why := "credential " + h.Credential + " is in the agent's memory only"
-	if c.Unsaved != "" {
+	if c.Unsaved == "" { // for a moment only, perhaps: a new token is served before it is saved
+		e.asks = append(e.asks, fmt.Sprintf("%q %s %s %s", u.Name, c.Name, c.Label, h.Label))
+		if !e.deep {
+			e.say(u, finding{Watch: ipc.Watch{State: ipc.WatchWaiting, Why: asking, Credential: c.Name}})
+			return
+		}
+	} else {
 		why = "the token of credential " + h.Credential + " is not saved yet: " + c.Unsaved
 	}
 	e.found(u, h.Credential, why, "as soon as it is saved, the file loses it; cwagent status "+h.Credential)

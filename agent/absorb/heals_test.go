@@ -37,6 +37,23 @@ func TestStoreOpens(t *testing.T) {
 	w.absorbed(w.config, "prod")
 }
 
+// A new token is served before it is saved. Nothing is said about that moment.
+func TestSavedInAMoment(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.disk.putting = func() {
+		marker := w.download("00000001", "marker")
+		w.write(marker, written("me", third, dev))
+		w.left(marker, "no credential") // so that the config has been looked at before
+	}
+	w.write(w.config, written("me", second, prod))
+	w.run()
+	w.absorbed(w.config, "prod")
+	if log := w.log.String(); strings.Contains(log, "memory only") {
+		t.Errorf("%s", log)
+	}
+}
+
 func TestCredentialComesLate(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -39,6 +39,8 @@ type disk struct {
 	store.Memory
 	mu  sync.Mutex
 	err error // of every call
+
+	putting func() // run once, before something is kept
 }
 
 func (d *disk) Durable() bool { return true }
@@ -59,6 +61,7 @@ func (d *disk) Get(ctx context.Context, key string) (ipc.Secret, error) {
 }
 
 func (d *disk) Put(ctx context.Context, key string, s ipc.Secret) error {
+	once(&d.putting)
 	if err := d.fault(); err != nil {
 		return err
 	}
