@@ -17,12 +17,13 @@
 //
 // Nobody knows it: it may be the successor of a credential's token. That is so if
 //
-//   - exactly one credential is bound to all the servers that the contexts of its
-//     user name, compared as bindings are, and
-//   - it is alive, and of the same orgUid and uid as the credential's token. That
-//     is asked of CoreWeave and of the credential's own servers, as for any new
-//     token (agent.Add); a server that only the new file names never sees it, and
-//     where nobody can say, nothing follows, and
+//   - a credential is bound to all the servers that the contexts of its user name,
+//     compared as bindings are, and
+//   - it is alive, and of the same orgUid and uid as the credential's token; of
+//     several such credentials only one may be. That is asked of CoreWeave and of
+//     the credential's own servers, as for any new token (agent.Add); a server that
+//     only the new file names never sees it, and where nobody can say, nothing
+//     follows, and
 //   - it is no older: a download is as old as its file, and one that lay there
 //     before the credential's token was made is left.
 //

@@ -126,16 +126,18 @@ func (e *examination) judge(ctx context.Context, u *kubeconfig.User) {
 	if !agent.IsAPIToken(u.Token) {
 		return // it was the agent's a moment ago, and nobody is to be asked about it
 	}
-	c, ok := e.candidate(u, servers)
-	if !ok {
+	candidates := e.candidates(u, servers)
+	if len(candidates) == 0 {
 		return
 	}
-	e.asks = append(e.asks, fmt.Sprintf("%q %s %d %v", u.Name, c.Name, c.Revision, c.Identity))
+	for _, c := range candidates {
+		e.asks = append(e.asks, fmt.Sprintf("%q %s %d %v", u.Name, c.Name, c.Revision, c.Identity))
+	}
 	if !e.deep {
-		e.say(u, finding{Watch: ipc.Watch{State: ipc.WatchWaiting, Why: asking, Credential: c.Name}})
+		e.say(u, finding{Watch: ipc.Watch{State: ipc.WatchWaiting, Why: asking, Credential: candidates[0].Name}})
 		return
 	}
-	e.succeed(ctx, u, c)
+	e.succeed(ctx, u, candidates)
 }
 
 // act does what was found to be right, while nobody else rewrites kubeconfigs.
@@ -177,33 +179,6 @@ func (e *examination) credential(name string) (ipc.Credential, bool) {
 		return ipc.Credential{}, false
 	}
 	return e.credentials[i], true
-}
-
-// candidate returns the one credential whose successor the token of u may be.
-func (e *examination) candidate(u *kubeconfig.User, servers []ipc.Server) (ipc.Credential, bool) {
-	if len(servers) == 0 {
-		e.found(u, "", "no context of the file uses it, so nobody knows which credential it is for", e.importHint())
-		return ipc.Credential{}, false
-	}
-	var fit []ipc.Credential
-	for _, c := range e.credentials {
-		if serves(c, servers) {
-			fit = append(fit, c)
-		}
-		if c.Name == u.Ours && serves(c, servers) {
-			return c, true // the user refers to it: the token stands beside
-		}
-	}
-	switch len(fit) {
-	case 0:
-		e.found(u, "", "no credential is bound to all servers of its contexts", e.importHint())
-	case 1:
-		return fit[0], true
-	default:
-		e.found(u, "", fmt.Sprintf("%d credentials are bound to its servers, %s and %s among them", len(fit), fit[0].Name, fit[1].Name),
-			"cwagent rotate NAME gives it to the one that is meant")
-	}
-	return ipc.Credential{}, false
 }
 
 // decide has u refer to the credential that has its token, if that is saved.

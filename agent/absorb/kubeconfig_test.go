@@ -126,8 +126,14 @@ func TestLeft(t *testing.T) {
 		"other servers too": {written("me", second, prod, dev), nil, "no credential is bound to all", "import"},
 		"the same token, other servers too": {written("me", first, prod, dev), nil,
 			"has this token, but is not bound", "import"},
-		"no context":    {written("me", second), nil, "no context", "import"},
-		"two of them":   {written("me", second, prod), func(w *world) { w.add("prod-2", third, prod) }, "2 credentials", "rotate"},
+		"no context": {written("me", second), nil, "no context", "import"},
+		"two of its owner": {written("me", second, prod), func(w *world) { w.strangers(); w.add("prod-2", third, prod) },
+			"2 credentials of its owner are bound to its servers: prod, prod-2", "cwagent rotate prod or cwagent rotate prod-2 gives"},
+		"two of others": {written("me", second, prod), func(w *world) { w.strangers(); w.oracle.set(second, alive("org", "she")) },
+			"2 credentials are bound to its servers, and none belongs to its owner", "cwagent import"},
+		"two, and no verdict": {written("me", second, prod), func(w *world) { w.strangers(); w.oracle.set(second, nobody) },
+			"nobody could say whether it is alive", "import"},
+		"two, and dead": {written("me", "CW-SECRET-unknown-unknown", prod), (*world).strangers, "it is refused", "remove it"},
 		"in memory":     {written("me", second, dev), func(w *world) { w.must(ephemeral("dev"), dev) }, "in the agent's memory only", "saved"},
 		"never asked":   {written("me", second, dev), func(w *world) { w.must(unverified("dev"), dev) }, "has not said yet whose", "cwagent verify dev"},
 		"shared":        {written("me", first, prod), func(w *world) { w.shared = "NFS" }, "lies on NFS", "import"},
@@ -161,6 +167,29 @@ func TestLeft(t *testing.T) {
 			}
 		})
 	}
+}
+
+const theirs = "CW-SECRET-theirs-theirs-theirs"
+
+// strangers adds a credential of somebody else for the servers of prod.
+func (w *world) strangers() {
+	w.oracle.set(theirs, alive("org", "you"))
+	w.add("theirs", theirs, prod)
+}
+
+// Of several credentials that are bound to its servers the one of its owner gets it.
+func TestOwner(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.strangers()
+	w.run()
+	w.write(w.config, written("me", second, prod))
+	w.absorbed(w.config, "prod")
+	w.token("prod", second)
+	w.oracle.set(third, alive("org", "you"))
+	w.write(w.config, written("me", third, prod))
+	w.absorbed(w.config, "theirs")
+	w.token("theirs", third)
 }
 
 func ephemeral(name string) ipc.AddRequest {

@@ -24,16 +24,24 @@ type successor struct {
 }
 
 // succeed finds out whether the token of u, which nobody knows, is the next one of
-// c; else it says why not.
-func (e *examination) succeed(ctx context.Context, u *kubeconfig.User, c ipc.Credential) {
+// one of the candidates; else it says why not.
+func (e *examination) succeed(ctx context.Context, u *kubeconfig.User, candidates []ipc.Credential) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	h, former, err := e.Agent.Former(ctx, c.Name, u.Token, e.id)
-	switch {
-	case former:
-		e.decide(u, h)
+	doubts := map[string]error{} // by credential
+	for _, c := range candidates {
+		h, former, err := e.Agent.Former(ctx, c.Name, u.Token, e.id)
+		if former {
+			e.decide(u, h)
+			return
+		}
+		doubts[c.Name] = err
+	}
+	c, ok := e.ofItsOwner(ctx, u, candidates)
+	if !ok {
 		return
-	case err != nil:
+	}
+	if err := doubts[c.Name]; err != nil {
 		e.uncertain(u, c, err)
 		return
 	}
@@ -45,13 +53,11 @@ func (e *examination) succeed(ctx context.Context, u *kubeconfig.User, c ipc.Cre
 		e.found(u, c.Name, "CoreWeave has not said yet whose credential "+c.Name+" is", "cwagent verify "+c.Name)
 		return
 	}
-	r := ipc.AddRequest{Name: c.Name, Secret: u.Token, ID: e.id, Expiry: ipc.ExpiryUnknown, Replace: true, DryRun: true}
+	r := e.trial(u, c)
 	if e.f.kind == ipc.WatchDownload {
 		at := kubeconfig.DownloadedAt(e.read.Info.ModTime(), e.Now())
 		r.Created = &at
 	}
-	// The agent compares the owners, and wants to know all of the new one that is
-	// known of the old one.
 	if _, err := e.Agent.Add(ctx, r); err != nil {
 		e.refused(u, c, err)
 		return
