@@ -228,6 +228,7 @@ const (
 	WatchAbsorbed   WatchState = "absorbed"   // a token was taken out of it
 	WatchFound      WatchState = "found"      // a token lies in it, and is left there
 	WatchWaiting    WatchState = "waiting"    // a token lies in it: that is tried again without being asked
+	WatchRestored   WatchState = "restored"   // a token lies in it that a person has put back
 	WatchMissing    WatchState = "missing"    // it is not there; it is waited for
 	WatchUnreadable WatchState = "unreadable" // nobody knows what is in it
 )

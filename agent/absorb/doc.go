@@ -25,7 +25,8 @@
 //     only the new file names never sees it, and where nobody can say, nothing
 //     follows, and
 //   - it is no older: a download is as old as its file, and one that lay there
-//     before the credential's token was made is left.
+//     before the credential's token was made is left. The public id in its name
+//     counts for as long as the file never was rewritten.
 //
 // Then it takes over, every kubeconfig that refers to the credential has it from
 // that moment on, and its own file gets a reference instead. The file is
@@ -40,11 +41,11 @@
 // # What it keeps out of
 //
 // A file on a file system that other machines share is never rewritten: they may
-// not reach this machine's store. A file that the person has restored is left alone
-// until it is imported again. Import and restore are in turn with it
-// (rewritten.Folder.Turn), because a token that import has just handed over has
-// not come back. Files are written as import writes them, with what restore
-// needs noted first.
+// not reach this machine's store. A token that the person has put back stays with
+// its user until that is imported again; another one that comes there does not.
+// Import and restore are in turn with it (rewritten.Folder.Turn), because a token
+// that import has just handed over has not come back. Files are written as import
+// writes them, with what restore needs noted first.
 //
 // It waits for nobody: where kubectl has its lock, or somebody else the turn, the
 // file is tried again in a moment, and others are looked at meanwhile. What a

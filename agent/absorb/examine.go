@@ -12,6 +12,7 @@ import (
 
 	"github.com/cwagent/cwagent/agent"
 	"github.com/cwagent/cwagent/agent/kubeconfig"
+	"github.com/cwagent/cwagent/agent/rewritten"
 	"github.com/cwagent/cwagent/agent/shell"
 	"github.com/cwagent/cwagent/ipc"
 )
@@ -22,10 +23,11 @@ const asking = "it is being asked about"
 // An examination is one look at one file.
 type examination struct {
 	*Watcher
-	f    *file
-	read *kubeconfig.File
-	id   string // public id of the token in a download, by the name of the file
-	deep bool   // whoever knows may be asked; else it is left at what the agent has in memory
+	f      *file
+	read   *kubeconfig.File
+	record rewritten.File // without a path where import never has rewritten the file
+	id     string         // public id of the token in a download, by the name of the file
+	deep   bool           // whoever knows may be asked; else it is left at what the agent has in memory
 
 	credentials []ipc.Credential
 	decided     []decision
@@ -64,6 +66,7 @@ func (w *Watcher) examine(ctx context.Context, f *file, deep bool) outcome {
 
 func (e *examination) begin(ctx context.Context) {
 	info, err := os.Stat(e.f.path)
+	noted := e.recall()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		e.say(nil, finding{Watch: ipc.Watch{State: ipc.WatchMissing, Why: "there is no such file"}})
@@ -91,17 +94,22 @@ func (e *examination) begin(ctx context.Context) {
 	why, hint := e.kept()
 	s, err := e.Agent.Status(ctx, ipc.StatusRequest{})
 	e.credentials = s.Credentials
-	if e.f.kind == ipc.WatchDownload {
+	if err == nil {
+		err = noted
+	}
+	if e.f.kind == ipc.WatchDownload { // which none is any more that was rewritten: another token may have come since
 		e.id, _ = kubeconfig.Download(e.f.path)
 	}
 	for i := range e.read.Users {
 		u := &e.read.Users[i]
 		switch {
 		case !e.concerns(u.Token):
-		case why != "":
-			e.say(u, finding{Watch: ipc.Watch{State: ipc.WatchFound, Why: why, Hint: hint}})
 		case err != nil:
 			e.again(u, "", err)
+		case e.putBack(u):
+			e.say(u, e.restored())
+		case why != "":
+			e.say(u, finding{Watch: ipc.Watch{State: ipc.WatchFound, Why: why, Hint: hint}})
 		default:
 			e.judge(ctx, u)
 		}
@@ -183,6 +191,10 @@ func (e *examination) credential(name string) (ipc.Credential, bool) {
 
 // decide has u refer to the credential that has its token, if that is saved.
 func (e *examination) decide(u *kubeconfig.User, h agent.Holding) {
+	if t, is := e.record.PutBack(u.Name); is && t.Label == h.Label {
+		e.say(u, e.restored())
+		return
+	}
 	if h.Saved {
 		e.decided = append(e.decided, decision{user: u.Name, token: u.Token, holding: h})
 		return

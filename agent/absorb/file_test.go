@@ -86,13 +86,13 @@ func TestTurn(t *testing.T) {
 func TestRestoreKilled(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	must(t, w.state.Begin(w.config, []byte("what it would have written")))
+	must(t, w.state.Begin(w.config, []byte("what it would have written"), w.returned("me")))
 	w.run()
 	w.write(w.config, written("me", first, prod))
 	w.absorbed(w.config, "prod")
 	// It was killed after.
 	text := written("me", first, prod)
-	must(t, w.state.Begin(w.config, []byte(text)))
+	must(t, w.state.Begin(w.config, []byte(text), w.returned("me")))
 	w.write(w.config, text)
 	w.left(w.config, "it was restored")
 	w.write(w.config, "# edited\n"+text)

@@ -41,7 +41,12 @@ type finding struct {
 // open reports whether the findings may be others when something else than the
 // file has changed.
 func (f *file) open() bool {
-	return f.foreign || slices.ContainsFunc(f.found, func(x finding) bool { return x.State == ipc.WatchFound || x.State == ipc.WatchWaiting })
+	return f.foreign || slices.ContainsFunc(f.found, lies)
+}
+
+// lies is said of a token that lies in its file.
+func lies(x finding) bool {
+	return x.State == ipc.WatchFound || x.State == ipc.WatchWaiting || x.State == ipc.WatchRestored
 }
 
 // list brings the list of kubeconfigs up to date, and returns what has to be

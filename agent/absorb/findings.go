@@ -83,9 +83,7 @@ func (w *Watcher) put(path string, o outcome) {
 func answered(before, now []finding) []finding {
 	out := slices.Clone(now)
 	for i, x := range now {
-		known := func(y finding) bool {
-			return y.User == x.User && (y.State == ipc.WatchFound || y.State == ipc.WatchWaiting)
-		}
+		known := func(y finding) bool { return y.User == x.User && lies(y) }
 		if j := slices.IndexFunc(before, known); x.Why == asking && j >= 0 {
 			out[i] = before[j]
 		}

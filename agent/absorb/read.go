@@ -76,13 +76,6 @@ func (e *examination) kept() (why, hint string) {
 	reaction := e.settings.OnStaticToken
 	e.mu.Unlock()
 	hint = e.importHint()
-	restored, err := e.Rewritten.Restored(e.f.path, e.Now())
-	if err != nil {
-		return "not known which files import has rewritten: " + err.Error(), ""
-	}
-	if restored {
-		return "it was restored: its tokens are meant to be there", hint
-	}
 	if reaction == Warn {
 		return "the config says that it is to be told only", hint
 	}

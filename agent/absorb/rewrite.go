@@ -123,11 +123,17 @@ func (r *rewriting) edit(ctx context.Context, f *kubeconfig.File) ([]byte, error
 func (r *rewriting) changes(ctx context.Context, f *kubeconfig.File) []kubeconfig.Change {
 	var out []kubeconfig.Change
 	why, hint := r.kept()
+	if err := r.recall(); err != nil {
+		why, hint = r.words(err)
+	}
 	named := map[string]bool{}
 	for i, u := range f.Users {
 		d := r.decisionOf(u)
 		switch {
 		case d == nil:
+			continue
+		case r.putBack(&u):
+			r.leave(u, r.restored())
 			continue
 		case why != "":
 			r.leave(u, finding{Watch: ipc.Watch{State: ipc.WatchFound, Why: why, Hint: hint}})

@@ -69,7 +69,7 @@ func (w *world) left(path, why string) ipc.Watch {
 	w.eventually(path+" left: "+why, func() bool {
 		var ok bool
 		x, ok = w.watch(path)
-		return ok && (x.State == ipc.WatchFound || x.State == ipc.WatchWaiting) && strings.Contains(x.Why, why)
+		return ok && (x.State == ipc.WatchFound || x.State == ipc.WatchWaiting || x.State == ipc.WatchRestored) && strings.Contains(x.Why, why)
 	})
 	if text := read(path); !strings.Contains(text, "CW-SECRET") {
 		w.t.Errorf("%s has lost its token:\n%s", path, text)

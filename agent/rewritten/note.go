@@ -68,10 +68,13 @@ func (f Folder) note(read *kubeconfig.File, now File) (takeBack func() error, er
 // text that the import before has left.
 func (f *File) follow(old File, sum string) {
 	f.Edited = old.Imported() && (old.Edited || old.SHA256 != sum && old.SHA256 != f.SHA256)
-	f.Users = append(without(old.Users, f.Users), f.Users...)
-	if len(f.Merged) > 0 {
-		f.Restored = old.Restored // a merge takes no token out
+	f.Returned = slices.DeleteFunc(slices.Clone(old.Returned), func(t Returned) bool {
+		return slices.ContainsFunc(f.Users, func(u kubeconfig.Undo) bool { return t.User == u.User || t.User == u.Was })
+	})
+	if len(f.Merged) > 0 || len(f.Returned) > 0 { // a merge takes no token out
+		f.Restored = old.Restored
 	}
+	f.Users = append(without(old.Users, f.Users), f.Users...)
 	f.Merged = append(slices.DeleteFunc(slices.Clone(old.Merged), func(a kubeconfig.Added) bool {
 		return slices.ContainsFunc(f.Merged, func(b kubeconfig.Added) bool { return a.Kind == b.Kind && a.Name == b.Name })
 	}), f.Merged...)

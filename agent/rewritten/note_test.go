@@ -138,12 +138,16 @@ func TestRestoring(t *testing.T) {
 	w := newWorld(t)
 	is := func(want bool, when string) {
 		t.Helper()
-		if got, err := w.Restored(w.path, time.Now()); got != want || err != nil {
-			t.Errorf("%s: %v, %v", when, got, err)
+		got, err := w.Record(w.path, time.Now())
+		if token, is := got.PutBack("a"); is != want || err != nil || is && token.Label != "#1" {
+			t.Errorf("%s: %+v, %v", when, got, err)
+		}
+		if _, is := got.PutBack("b"); is {
+			t.Errorf("%s: b, too", when)
 		}
 	}
 	is(false, "nothing is known")
-	w.must(w.Begin(w.path, []byte(text("b"))))
+	w.must(w.Begin(w.path, []byte(text("b")), []Returned{{"a", "#1"}}))
 	is(false, "there is no file")
 	w.write(text("a"))
 	is(false, "before it is written")
@@ -151,11 +155,31 @@ func TestRestoring(t *testing.T) {
 	if files, _ := w.Load(); len(files) != 0 {
 		t.Errorf("what was taken back is still there: %+v", files)
 	}
-	w.must(w.Begin(w.path, []byte(text("b"))))
+	w.must(w.Begin(w.path, []byte(text("b")), []Returned{{"a", "#1"}}))
 	w.write(text("b"))
 	is(true, "written")
 	w.write(text("edited"))
 	is(true, "edited after it was seen")
-	w.rewrite(w.write(text("b")), "c", "1")
+	w.rewrite(w.write(text("b")), "c", "b")
+	is(true, "another user imported")
+	w.rewrite(w.write(text("b")), "c", "a")
 	is(false, "imported again")
+	now := time.Now()
+	w.must(w.Begin(w.path, []byte(text("d")), []Returned{{"a", "#2"}}))
+	w.must(w.Finish(w.path, &now, func(*File) {}))
+	w.must(w.Begin(w.path, []byte(text("d")), []Returned{{"a", "#1"}}))
+	w.must(w.Finish(w.path, &now, func(*File) {}))
+	is(true, "restored twice")
+	if f := w.only(); len(f.Returned) != 1 || len(f.Returning) != 0 || f.Restoring != "" {
+		t.Errorf("%+v", f)
+	}
+}
+
+// Before form 3 it was not noted which tokens were put back.
+func TestRestoredBefore(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	if token, is := (File{Restored: &now}).PutBack("a"); !is || token.Label != "" {
+		t.Errorf("%+v, %v", token, is)
+	}
 }

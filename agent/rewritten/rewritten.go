@@ -10,6 +10,7 @@ package rewritten
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"time"
 
 	"github.com/cwagent/cwagent/agent/kubeconfig"
@@ -17,8 +18,8 @@ import (
 )
 
 // version of the file's form. 1: the first. 2: with what a merge has added, edits
-// between imports, and restores that have begun.
-const version = 2
+// between imports, and restores that have begun. 3: with which tokens were put back.
+const version = 3
 
 // A File is a kubeconfig that import has rewritten.
 type File struct {
@@ -34,13 +35,34 @@ type File struct {
 	// the last.
 	Edited bool `json:"edited,omitempty"`
 
-	// Restored is when the person put the tokens back: they are meant to be there.
+	// Restored is when the person put tokens back, and Returned which: they are meant
+	// to be there. Without Returned, as before form 3, all tokens of the file are.
 	Restored *time.Time `json:"restored,omitempty"`
+	Returned []Returned `json:"returned,omitempty"`
 
-	// Restoring is the SHA256 of the text with which the person is putting them
+	// Restoring is the SHA256 of the text with which the person is putting Returning
 	// back. A restore that is killed leaves it: only the file tells whether it had
-	// come to write, see Folder.Restored.
-	Restoring string `json:"restoring,omitempty"`
+	// come to write, see Folder.Record.
+	Restoring string     `json:"restoring,omitempty"`
+	Returning []Returned `json:"returning,omitempty"`
+}
+
+// A Returned is a token that was put back.
+type Returned struct {
+	User  string `json:"user"`            // that has it, by its name now
+	Label string `json:"label,omitempty"` // of the token; empty: whichever the user has
+}
+
+// PutBack returns the token that the person has put back for a user, if any.
+func (f File) PutBack(user string) (t Returned, is bool) {
+	if f.Restored == nil {
+		return Returned{}, false
+	}
+	i := slices.IndexFunc(f.Returned, func(t Returned) bool { return t.User == user })
+	if i < 0 {
+		return Returned{User: user}, len(f.Returned) == 0
+	}
+	return f.Returned[i], true
 }
 
 // Imported reports whether there is something in the file that restore undoes.

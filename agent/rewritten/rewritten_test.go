@@ -104,7 +104,7 @@ func TestSample(t *testing.T) {
 func TestRefuses(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		`{"version": 3, "files": {"a": 1}}`: "written by a newer cwagent (form 3",
+		`{"version": 4, "files": {"a": 1}}`: "written by a newer cwagent (form 4",
 		`{"version": 1, "files": {"a": 1}}`: "cannot be read",
 		`{"files": []}`:                     "cannot be read",
 		``:                                  "cannot be read",

@@ -31,7 +31,7 @@ func (r *restorer) apply(ctx context.Context, re *restore) error {
 		if err != nil || len(re.Users) == 0 {
 			return after, err
 		}
-		return after, r.folder.Begin(re.File, after)
+		return after, r.folder.Begin(re.File, after, r.returned(re))
 	})
 	if err != nil {
 		return errors.Join(err, r.folder.Finish(re.File, nil, func(*rewritten.File) {}))
@@ -41,6 +41,14 @@ func (r *restorer) apply(ctx context.Context, re *restore) error {
 	}
 	now := r.now().UTC()
 	return r.folder.Finish(re.File, &now, re.forget)
+}
+
+// returned are the tokens that are put back into a file.
+func (r *restorer) returned(re *restore) (all []rewritten.Returned) {
+	for _, u := range re.Users {
+		all = append(all, rewritten.Returned{User: u.User, Label: r.tokens[u.Credential].credential.Label})
+	}
+	return all
 }
 
 // forget drops from the record of a file what has been restored.

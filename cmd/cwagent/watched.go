@@ -18,8 +18,8 @@ const (
 )
 
 // printWatched says what a person may want to know about the files that the agent
-// looks after: tokens in clear first, then what it has changed, then what is not
-// there, which asks for nothing and gets one line.
+// looks after: tokens in clear first, then what it has changed, then what asks for
+// nothing: tokens that restore has put back, and what is not there.
 func printWatched(out io.Writer, watched []ipc.Watch, now time.Time) {
 	notes, gone := watchNotes(watched, now)
 	for _, x := range notes[:min(len(notes), watchedNotes)] {
@@ -31,6 +31,7 @@ func printWatched(out io.Writer, watched []ipc.Watch, now time.Time) {
 	if more := len(notes) - watchedNotes; more > 0 {
 		fmt.Fprintf(out, "\nand %d more: cwagent status -o json\n", more)
 	}
+	printPutBack(out, watched)
 	if len(gone) == 0 {
 		return
 	}
@@ -41,6 +42,31 @@ func printWatched(out io.Writer, watched []ipc.Watch, now time.Time) {
 	fmt.Fprintf(out, "\nnot there, waited for: %s\n", words)
 }
 
+// printPutBack lists the files in which tokens are meant to be, a line for each.
+func printPutBack(out io.Writer, watched []ipc.Watch) {
+	var files []string
+	users := map[string][]string{}
+	for _, x := range watched {
+		if x.State != ipc.WatchRestored {
+			continue
+		}
+		if users[x.Path] == nil {
+			files = append(files, x.Path)
+		}
+		users[x.Path] = append(users[x.Path], printable(x.User))
+	}
+	if len(files) == 0 {
+		return
+	}
+	fmt.Fprint(out, "\nput back by cwagent restore, and left in clear (cwagent import FILE takes it again):\n")
+	for _, path := range files[:min(len(files), watchedNotes)] {
+		fmt.Fprintf(out, "  %s, user %s\n", printable(path), strings.Join(users[path], ", "))
+	}
+	if more := len(files) - watchedNotes; more > 0 {
+		fmt.Fprintf(out, "  and %d more: cwagent status -o json\n", more)
+	}
+}
+
 // watchNotes returns what is worth a note, the most urgent first, and the paths
 // where nothing is.
 func watchNotes(watched []ipc.Watch, now time.Time) (notes []ipc.Watch, gone []string) {
@@ -48,7 +74,7 @@ func watchNotes(watched []ipc.Watch, now time.Time) (notes []ipc.Watch, gone []s
 		switch {
 		case x.State == ipc.WatchMissing:
 			gone = append(gone, printable(x.Path))
-		case x.State == ipc.WatchQuiet, x.State == ipc.WatchAbsorbed && now.Sub(x.At) >= watchedNews:
+		case x.State == ipc.WatchQuiet, x.State == ipc.WatchRestored, x.State == ipc.WatchAbsorbed && now.Sub(x.At) >= watchedNews:
 		default:
 			notes = append(notes, x)
 		}

@@ -39,6 +39,21 @@ func TestPrintWatched(t *testing.T) {
 
 /a, user me: a token was taken out for prod, 3m ago: it is the token of the credential
 `},
+		{"put back", []ipc.Watch{
+			{Path: "/a", State: ipc.WatchRestored, User: "me", Why: "it was restored", Hint: "cwagent import /a"},
+			{Path: "/a", State: ipc.WatchRestored, User: "y\nou"},
+			{Path: "/b", State: ipc.WatchRestored, User: "me"},
+			{Path: "/c", State: ipc.WatchUnreadable, Why: "line 3: no YAML"},
+			{Path: "/d", State: ipc.WatchMissing},
+		}, `
+/c: not read: line 3: no YAML
+
+put back by cwagent restore, and left in clear (cwagent import FILE takes it again):
+  /a, user me, "y\nou"
+  /b, user me
+
+not there, waited for: /d
+`},
 		{"a new state", []ipc.Watch{{Path: "/a", State: "thought about"}}, "\n/a: thought about\n"},
 		{"not there", absent(3), "\nnot there, waited for: /0, /1, /2\n"},
 		{"many not there", absent(5), "\nnot there, waited for: /0, /1, /2 and 2 more\n"},
@@ -56,6 +71,22 @@ func TestPrintWatched(t *testing.T) {
 	printWatched(&out, many, now)
 	if s := out.String(); strings.Count(s, "in clear") != 5 || !strings.HasSuffix(s, "\n\nand 2 more: cwagent status -o json\n") {
 		t.Errorf("many:\n%s", s)
+	}
+}
+
+// Files that were restored push no news out.
+func TestPrintPutBack(t *testing.T) {
+	t.Parallel()
+	many := absent(7)
+	for i := range many {
+		many[i].State = ipc.WatchRestored
+	}
+	many = append(many, ipc.Watch{Path: "/z", State: ipc.WatchFound})
+	var out strings.Builder
+	printWatched(&out, many, time.Now())
+	if s := out.String(); !strings.HasPrefix(s, "\n/z: a token in clear") || strings.Count(s, ", user ") != 5 ||
+		!strings.HasSuffix(s, "\n  and 2 more: cwagent status -o json\n") {
+		t.Errorf("%s", s)
 	}
 }
 
