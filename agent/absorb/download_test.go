@@ -136,6 +136,25 @@ func TestSameID(t *testing.T) {
 	w.token("prod", second)
 }
 
+// The name of a file that was rewritten is not that of the token that came later.
+func TestNameOfAnother(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.run()
+	path := w.download("3f9a1c7e", "prod")
+	w.write(path, written("token", second, prod))
+	w.absorbed(path, "prod")
+	if c := w.credential("prod"); c.ID != "cwtoken-3f9a1c7e" {
+		t.Errorf("%+v", c)
+	}
+	w.write(path, written("token", third, prod))
+	w.absorbed(path, "prod")
+	w.token("prod", third)
+	if c := w.credential("prod"); c.ID != "" || c.Created != nil {
+		t.Errorf("%+v", c)
+	}
+}
+
 // 500 files at once, some of which count.
 func TestMany(t *testing.T) {
 	t.Parallel()
