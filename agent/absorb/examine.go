@@ -66,7 +66,6 @@ func (w *Watcher) examine(ctx context.Context, f *file, deep bool) outcome {
 
 func (e *examination) begin(ctx context.Context) {
 	info, err := os.Stat(e.f.path)
-	noted := e.recall()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		e.say(nil, finding{Watch: ipc.Watch{State: ipc.WatchMissing, Why: "there is no such file"}})
@@ -95,7 +94,7 @@ func (e *examination) begin(ctx context.Context) {
 	s, err := e.Agent.Status(ctx, ipc.StatusRequest{})
 	e.credentials = s.Credentials
 	if err == nil {
-		err = noted
+		err = e.recall()
 	}
 	if e.f.kind == ipc.WatchDownload { // which none is any more that was rewritten: another token may have come since
 		e.id, _ = kubeconfig.Download(e.f.path)
