@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -53,9 +54,12 @@ func (f *watching) UnmarshalYAML(n *yaml.Node) error {
 
 func (f *watching) fill(w *Watch, dir string) error {
 	if f.OnStaticToken.given() {
+		if err := proper("watch.onStaticToken", f.OnStaticToken); err != nil {
+			return err
+		}
 		w.OnStaticToken = Reaction(f.OnStaticToken.text)
 		if !slices.Contains(reactions, w.OnStaticToken) {
-			return f.OnStaticToken.problem("watch.onStaticToken: there is no such reaction", "absorb, warn or ignore")
+			return f.OnStaticToken.problem(fmt.Sprintf("watch.onStaticToken: %+.40q is none of absorb, warn and ignore", w.OnStaticToken), "absorb is the default")
 		}
 	}
 	for _, l := range []struct {

@@ -49,5 +49,7 @@ var watchErrors = []errorTest{
 	{"watch, somebody's home", "watch: {downloads: [~bob/x]}\n", `line 1: watch.downloads: ~ stands for your own home folder only`},
 	{"watch, a token", "watch: {kubeconfigs: [CW-SECRET-x]}\n", `line 1: watch.kubeconfigs: a token has no place in the config`},
 	{"watch, zero", "watch: {kubeconfigs: [\"a\\0\"]}\n", `line 1: watch.kubeconfigs: a zero byte has no place in it`},
-	{"watch, reaction", "watch:\n  downloads: []\n  onStaticToken: delete\n", `line 3: watch.onStaticToken: there is no such reaction`},
+	{"watch, reaction", "watch:\n  downloads: []\n  onStaticToken: delete\n", `line 3: watch.onStaticToken: "delete" is none of absorb, warn and ignore`},
+	{"watch, no reaction", "watch: {onStaticToken: \"\\e\"}\n", `line 1: watch.onStaticToken: "\x1b" is none of absorb, warn and ignore`},
+	{"watch, a token as reaction", "watch: {onStaticToken: cw-secret-x}\n", `line 1: watch.onStaticToken: a token has no place in the config`},
 }

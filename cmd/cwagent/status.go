@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -129,7 +130,8 @@ func printTable(out io.Writer, s ipc.Status, now time.Time) {
 		fmt.Fprintf(out, "       it gives nothing %s\n", s.Store.Trouble)
 	}
 	if s.Config != "" {
-		fmt.Fprintf(out, "config %s; what was in force before still is\n", printable(s.Config))
+		why := strings.TrimPrefix(s.Config, "config ")
+		fmt.Fprintf(out, "config %s; what was in force before still is\n", printable(why))
 	}
 	if len(s.Credentials) == 0 {
 		fmt.Fprintln(out, "no credentials yet: cwagent import FILE, or cwagent add NAME")
