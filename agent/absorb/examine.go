@@ -20,6 +20,9 @@ import (
 // asking is why a token is left for the moment.
 const asking = "it is being asked about"
 
+// deleted is why nothing is to be done about a file.
+const deleted = "it was deleted, and is looked after again if it is back"
+
 // An examination is one look at one file.
 type examination struct {
 	*Watcher
@@ -67,6 +70,9 @@ func (w *Watcher) examine(ctx context.Context, f *file, deep bool) outcome {
 func (e *examination) begin(ctx context.Context) {
 	info, err := os.Stat(e.f.path)
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && e.f.noted:
+		e.say(nil, finding{Watch: ipc.Watch{State: ipc.WatchQuiet, Why: deleted}})
+		return
 	case errors.Is(err, fs.ErrNotExist):
 		e.say(nil, finding{Watch: ipc.Watch{State: ipc.WatchMissing, Why: "there is no such file"}})
 		return

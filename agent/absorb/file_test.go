@@ -35,6 +35,28 @@ func TestRewritten(t *testing.T) {
 	w.token("prod", second)
 }
 
+// Nobody waits for a file that only a note speaks for, and that was deleted; if it is
+// back, it is looked after.
+func TestDeleted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	path := filepath.Join(w.home, "once")
+	w.write(path, written("me", first, prod))
+	w.managed(path)
+	w.run()
+	w.absorbed(path, "prod")
+	must(t, os.Remove(path))
+	w.eventually("deleted", func() bool {
+		x, _ := w.watch(path)
+		return x.State == ipc.WatchQuiet && strings.Contains(x.Why, "it was deleted")
+	})
+	w.write(path, written("me", first, prod))
+	w.absorbed(path, "prod")
+	if x, _ := w.watch(w.config); x.State != ipc.WatchMissing {
+		t.Errorf("%+v", x)
+	}
+}
+
 // Two names of one file are one file, and a link stays one.
 func TestLink(t *testing.T) {
 	t.Parallel()

@@ -16,9 +16,10 @@ import (
 
 // A file is one that is looked after.
 type file struct {
-	path string // as a person knows it
-	kind ipc.WatchKind
-	dirs []string // in which a change is one of the file, through a link, too
+	path  string // as a person knows it
+	kind  ipc.WatchKind
+	noted bool     // import has rewritten it, and nothing else speaks for it: it may be gone for good
+	dirs  []string // in which a change is one of the file, through a link, too
 
 	looked   bool
 	seen     os.FileInfo // when it was looked at last; nil: it was not there
@@ -73,7 +74,7 @@ func (w *Watcher) list(n news) map[string]folderSpec {
 		at := rewritten.Path(f.path)
 		if old := real[at]; old != nil {
 			f.found, f.foreign, f.seen = old.found, old.foreign, old.seen
-			if old.path == f.path && old.kind == f.kind {
+			if old.path == f.path && old.kind == f.kind && old.noted == f.noted {
 				f = old
 			}
 			delete(real, at)
@@ -121,7 +122,7 @@ func kubeconfigs(named []string, records []rewritten.File) []*file {
 		// A folder that is gone with its file may be one of thousands that a test
 		// has left.
 		if _, err := os.Stat(filepath.Dir(r.Path)); err == nil {
-			all = append(all, &file{path: r.Path})
+			all = append(all, &file{path: r.Path, noted: true})
 		}
 	}
 	return slices.DeleteFunc(all, func(f *file) bool {

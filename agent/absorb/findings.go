@@ -131,7 +131,9 @@ func (w *Watcher) date(ctx context.Context) {
 }
 
 // unknown is said of a file that is not there or cannot be read.
-func unknown(x finding) bool { return x.State == ipc.WatchMissing || x.State == ipc.WatchUnreadable }
+func unknown(x finding) bool {
+	return x.State == ipc.WatchMissing || x.State == ipc.WatchUnreadable || x.Why == deleted
+}
 
 // settleLocked decides when f is tried again.
 func (w *Watcher) settleLocked(f *file) {

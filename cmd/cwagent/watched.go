@@ -39,7 +39,7 @@ func printWatched(out io.Writer, watched []ipc.Watch, now time.Time) {
 	if more := len(gone) - watchedGone; more > 0 {
 		words += fmt.Sprintf(" and %d more", more)
 	}
-	fmt.Fprintf(out, "\nnot there, waited for: %s\n", words)
+	fmt.Fprintf(out, "\nlooked after once there: %s\n", words)
 }
 
 // printPutBack lists the files in which tokens are meant to be, a line for each.

@@ -52,11 +52,11 @@ put back by cwagent restore, and left in clear (cwagent import FILE takes it aga
   /a, user me, "y\nou"
   /b, user me
 
-not there, waited for: /d
+looked after once there: /d
 `},
 		{"a new state", []ipc.Watch{{Path: "/a", State: "thought about"}}, "\n/a: thought about\n"},
-		{"not there", absent(3), "\nnot there, waited for: /0, /1, /2\n"},
-		{"many not there", absent(5), "\nnot there, waited for: /0, /1, /2 and 2 more\n"},
+		{"not there", absent(3), "\nlooked after once there: /0, /1, /2\n"},
+		{"many not there", absent(5), "\nlooked after once there: /0, /1, /2 and 2 more\n"},
 	} {
 		var out strings.Builder
 		if printWatched(&out, tt.watched, now); out.String() != tt.want {
