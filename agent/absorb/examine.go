@@ -147,7 +147,11 @@ func (e *examination) judge(ctx context.Context, u *kubeconfig.User) {
 		e.asks = append(e.asks, fmt.Sprintf("%q %s %d %v", u.Name, c.Name, c.Revision, c.Identity))
 	}
 	if !e.deep {
-		e.say(u, finding{Watch: ipc.Watch{State: ipc.WatchWaiting, Why: asking, Credential: candidates[0].Name}})
+		x := finding{Watch: ipc.Watch{State: ipc.WatchWaiting, Why: asking}}
+		if len(candidates) == 1 {
+			x.Credential = candidates[0].Name
+		}
+		e.say(u, x)
 		return
 	}
 	e.succeed(ctx, u, candidates)
