@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -44,6 +45,8 @@ type addition struct {
 	old   *credential // of that name, or nil
 	next  *credential // what becomes of it; nil where there is only something to say
 	reply ipc.AddReply
+
+	former *ipc.Retiring // what a dry run has to say of a token that gave way
 }
 
 // prepare does what is done before the turn to change is taken: it may ask the
@@ -58,6 +61,9 @@ func (a *Agent) prepare(ctx context.Context, r ipc.AddRequest) (*addition, error
 	}
 	x := &addition{request: r, token: t, servers: servers}
 	owner, _ := a.lookup(r.Name)
+	if r.DryRun {
+		x.former = a.formerly(ctx, r, servers)
+	}
 	x.why, err = a.vouch(ctx, r, &x.token, servers, owner)
 	return x, err
 }
@@ -68,6 +74,10 @@ func (a *Agent) judge(x *addition, inClear func() bool) (err error) {
 	r := x.request
 	x.old, _ = a.lookup(r.Name)
 	x.next, x.reply, err = a.merge(x.old, r, x.token)
+	x.reply.Former = x.former
+	if taken := (*ipc.Error)(nil); x.former != nil && errors.As(err, &taken) && taken.Code == ipc.CodeExists {
+		return nil // whoever hears of that one needs no name
+	}
 	if err != nil || x.next == nil {
 		return err
 	}

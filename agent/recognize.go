@@ -77,3 +77,28 @@ func (a *Agent) Former(ctx context.Context, name string, s ipc.Secret, id string
 	}
 	return Holding{}, false, err
 }
+
+// formerly returns the token that r is about where a credential has had it before and
+// is bound to all of its servers: a dead token must not bind the live one to a
+// server that only a file names.
+func (a *Agent) formerly(ctx context.Context, r ipc.AddRequest, servers []ipc.Server) *ipc.Retiring {
+	if a.holder(r.Secret, "") != "" {
+		return nil
+	}
+	creds := a.all()
+	slices.SortFunc(creds, func(x, y *credential) int { return strings.Compare(x.name, y.name) })
+	for _, c := range creds {
+		bound := c.bindings()
+		if slices.ContainsFunc(servers, func(s ipc.Server) bool { return !slices.Contains(bound, s) }) {
+			continue
+		}
+		h, former, _ := a.Former(ctx, c.name, r.Secret, "") // not to be known now is not to be so
+		for _, t := range c.previous {
+			if former && t.label() == h.Label {
+				gone := c.retiring(t)
+				return &gone
+			}
+		}
+	}
+	return nil
+}

@@ -103,3 +103,37 @@ func TestChanged(t *testing.T) {
 		t.Errorf("%+v, %v", s, err)
 	}
 }
+
+// A dry run tells of a token that gave way, in whose name it is, after a restart as
+// well; not for a server that the credential is not bound to.
+func TestDryRunTellsFormer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.add(request("a", "CW-SECRET-s3cr3t-1"))
+	w.add(replacing(request("a", "CW-SECRET-s3cr3t-2")))
+	w = w.restart()
+	defer w.run()()
+	w.serves("a", "CW-SECRET-s3cr3t-2")
+	want := func(what string, r ipc.AddRequest, former bool) {
+		t.Helper()
+		reply, err := w.Add(t.Context(), r)
+		if err != nil || (reply.Former != nil) != former {
+			t.Errorf("%s: %+v, %v", what, reply.Former, err)
+		} else if gone := w.status("a").Retiring[0]; former && reply.Former.Label != gone.Label {
+			t.Errorf("%s: %+v, not %+v", what, reply.Former, gone)
+		}
+	}
+	r := request("b", "CW-SECRET-s3cr3t-1")
+	r.DryRun = true
+	want("a new name", r, true)
+	r.Name = "a"
+	want("its own name", r, true)
+	r.Servers = append(r.Servers, ipc.Server{URL: "https://other.example.com"})
+	r.Name = "b"
+	want("another server", r, false)
+	r = request("b", "CW-SECRET-s3cr3t-2")
+	r.DryRun = true
+	want("the current one", r, false)
+	r.Secret, r.DryRun = ipc.NewSecret("CW-SECRET-s3cr3t-1"), false
+	want("no dry run", r, false)
+}

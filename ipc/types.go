@@ -52,6 +52,10 @@ type AddReply struct {
 	SameAs     string     `json:"sameAs,omitempty"`  // another credential that holds this very token
 	Bound      []Server   `json:"bound,omitempty"`   // what it was not bound to before
 	Retired    *Retiring  `json:"retired,omitempty"` // the token that gave way, if one did
+
+	// Former is set in a dry run about a token that no credential has any more, but
+	// one that is bound to all the servers of the request had before.
+	Former *Retiring `json:"former,omitempty"`
 }
 
 // Outcome of an AddRequest.
