@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,17 +16,10 @@ import (
 // longer be interrupted.
 const settling = 20 * time.Second
 
-// carryOut does what the plans say. First every token is vouched for, and
-// nothing is changed if one is not; up to there the person may interrupt. From
-// then on it goes through, because a file and the agent must end up agreeing.
+// carryOut does what the plans say. Every token was vouched for, and up to here the
+// person may interrupt. From now on it goes through, because a file and the agent
+// must end up agreeing.
 func (p *planner) carryOut(ctx context.Context) error {
-	for _, pl := range p.plans {
-		for _, batch := range pl.batches() {
-			if _, err := p.hand(ctx, batch, true); err != nil {
-				return fmt.Errorf("%s: %w", pl.File, err)
-			}
-		}
-	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -73,6 +67,11 @@ func (p *planner) apply(ctx context.Context, pl *plan) (err error) {
 			err = errors.Join(err, takeBack(), p.undo(ctx, pl, done))
 		}
 	}()
+	for _, name := range pl.formers() { // to whom nothing is handed over: they may be gone
+		if _, err := p.agent.Status(ctx, ipc.StatusRequest{Name: name}); err != nil {
+			return err
+		}
+	}
 	for _, batch := range pl.batches() {
 		replies, err := p.settled(ctx, batch)
 		if err != nil {
@@ -103,12 +102,15 @@ func (p *planner) apply(ctx context.Context, pl *plan) (err error) {
 
 // label says in undo data which token stood there.
 func (pl *plan) label(undo []kubeconfig.Undo) {
-	labels := map[string]string{}
-	for _, h := range pl.tokens {
-		labels[h.added.Name] = h.added.Label
+	labels := map[string]string{} // by the user's name
+	for _, it := range pl.Items {
+		name := cmp.Or(it.NewUser, it.User)
+		if labels[name] = it.label; it.handover != nil {
+			labels[name] = it.handover.added.Label
+		}
 	}
 	for i := range undo {
-		undo[i].Label = labels[undo[i].Credential]
+		undo[i].Label = labels[undo[i].User]
 	}
 }
 
@@ -124,7 +126,7 @@ func (pl *plan) changesIn(f *kubeconfig.File) ([]kubeconfig.Change, error) {
 	}
 	changes := pl.changes()
 	for i, it := range pl.Items {
-		user, there := at[holding{it.User, it.handover.request.Secret.Reveal()}]
+		user, there := at[holding{it.User, it.token.Reveal()}]
 		changes[i].User = user
 		if !there || it.NewUser != "" && slices.Contains(f.Names, it.NewUser) {
 			return nil, fail("nothing was written: run the command again", "%s: it has changed while it was being imported", pl.File)
@@ -140,7 +142,7 @@ func (p *planner) settled(ctx context.Context, batch []*handover) ([]ipc.AddRepl
 	return p.hand(ctx, batch, false)
 }
 
-// finish says what was done and what remains for the person.
+// finish says what was done.
 func (p *planner) finish(plans []*plan) {
 	if len(plans) == 0 {
 		return
@@ -148,8 +150,11 @@ func (p *planner) finish(plans []*plan) {
 	if p.flags.output == "text" {
 		for _, pl := range plans {
 			fmt.Fprintf(p.out, "%s: rewritten\n", printable(pl.File))
-			for _, cred := range pl.added() {
+			for _, cred := range added(pl.tokens) {
 				fmt.Fprintf(p.out, "  %s: %s\n", cred.Name, vouchedWords(cred))
+			}
+			for _, name := range pl.formers() {
+				fmt.Fprintf(p.out, "  %s: it keeps the token that it has\n", name)
 			}
 			for _, re := range p.renames {
 				if re.Of == pl.File {
@@ -158,27 +163,39 @@ func (p *planner) finish(plans []*plan) {
 			}
 		}
 	}
+	p.noteRest(plans)
+}
+
+// noteRest says what remains for the person.
+func (p *planner) noteRest(plans []*plan) {
 	var files []string
+	var tokens []*handover
 	for _, pl := range plans {
 		files = append(files, pl.File)
+		tokens = append(tokens, pl.tokens...)
 		fmt.Fprintf(p.err, "note: the token in %s has lain on disk in clear since %s at the latest\n",
 			printable(pl.File), pl.file.Info.ModTime().Local().Format(time.DateOnly))
 	}
-	fmt.Fprintf(p.err, `note: copies may exist: make a new token at %s,
-      hand it over with "cwagent rotate NAME", and delete the old one there
-`, consolePage)
+	added := added(tokens)
+	if len(added) > 0 {
+		name := "NAME"
+		if len(added) == 1 {
+			name = added[0].Name
+		}
+		fmt.Fprintf(p.err, `note: copies may exist: make a new token at %s,
+      hand it over with "cwagent rotate %s", and delete the old one there
+`, consolePage, name)
+	}
 	if p.merge != nil && len(p.merge.Contexts) > 0 {
 		files = append(files, p.merge.Target)
 	}
 	p.noteUndo(files)
-	for _, pl := range plans {
-		for _, cred := range pl.added() {
-			if cred.Expiry == ipc.ExpiryUnknown {
-				fmt.Fprintf(p.err, "note: when %s ends is not known, so nothing can warn of it: cwagent add %s --expires DATE,\n      with the same token, says it later\n", cred.Name, cred.Name)
-			}
+	for _, cred := range added {
+		if cred.Expiry == ipc.ExpiryUnknown {
+			fmt.Fprintf(p.err, "note: when %s ends is not known, so nothing can warn of it: cwagent add %s --same --expires DATE says it\n", cred.Name, cred.Name)
 		}
 	}
-	if p.flags.ephemeral {
+	if p.flags.ephemeral && len(added) > 0 {
 		fmt.Fprintln(p.err, "note: they are now in the agent's memory only, and gone when the agent ends")
 	}
 }

@@ -152,10 +152,23 @@ func (p *planner) plan(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := p.read(ctx, files); err != nil || !p.flags.merge {
+	if err := p.read(ctx, files); err != nil {
 		return err
 	}
-	return p.planMerge(ctx)
+	if !p.flags.dryRun {
+		if err := p.vouch(ctx); err != nil {
+			return err
+		}
+	}
+	if p.asksLives() {
+		if err := p.askLives(ctx); err != nil {
+			return err
+		}
+	}
+	if p.flags.merge {
+		return p.planMerge(ctx)
+	}
+	return nil
 }
 
 // kubeconfigs returns the files to import: those named, else those of

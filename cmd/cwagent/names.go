@@ -13,12 +13,12 @@ import (
 
 // chooseName settles the credential's name: the one asked for; else that of a
 // credential that holds the same token; else the first free one of NAME, NAME-2...
-func (p *planner) chooseName(ctx context.Context, r *ipc.AddRequest, fromFile string, u kubeconfig.User) error {
+func (p *planner) chooseName(ctx context.Context, r *ipc.AddRequest, fromFile string, u kubeconfig.User) (reply ipc.AddReply, err error) {
 	base, token := p.flags.name, r.Secret.Reveal()
 	if base == "" {
 		if known := p.names[token]; known != "" {
 			r.Name = known
-			return nil
+			return reply, nil
 		}
 		base = credentialName(fromFile, u)
 	}
@@ -34,18 +34,33 @@ func (p *planner) chooseName(ctx context.Context, r *ipc.AddRequest, fromFile st
 			continue
 		}
 		if there {
-			return fail("import them one by one, each with its --name", "--name %s: two different tokens cannot have one name", r.Name)
+			return reply, fail("import them one by one, each with its --name", "--name %s: two different tokens cannot have one name", r.Name)
 		}
-		reply, err := p.agent.Add(ctx, *r)
+		reply, err = p.agent.Add(ctx, *r)
 		var e *ipc.Error
 		if errors.As(err, &e) && e.Code == ipc.CodeExists && p.flags.name == "" {
 			continue
 		}
-		if err == nil && reply.SameAs != "" && p.flags.name == "" {
-			r.Name = reply.SameAs
+		if err == nil {
+			reply, err = p.holderOf(ctx, r, reply)
 		}
-		return err
+		return reply, err
 	}
+}
+
+// holderOf names the credential that has the token of r, or had it before, unless
+// the person has named another one.
+func (p *planner) holderOf(ctx context.Context, r *ipc.AddRequest, reply ipc.AddReply) (ipc.AddReply, error) {
+	switch gone := reply.Former; {
+	case gone != nil && (p.flags.name == "" || p.flags.name == gone.Credential):
+		r.Name = gone.Credential
+	case gone != nil && reply.Outcome == "":
+		return reply, fail("leave --name out", "--name %s: that credential has another token, and credential %s had this one before", r.Name, gone.Credential)
+	case reply.SameAs != "" && p.flags.name == "":
+		r.Name = reply.SameAs
+		return p.agent.Add(ctx, *r) // what is known there of the token
+	}
+	return reply, nil
 }
 
 // settle notes the name that a token is going to have.

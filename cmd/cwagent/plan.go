@@ -20,10 +20,12 @@ type planner struct {
 	folder rewritten.Folder
 	shared func(path string) (name string, yes bool) // kubeconfig.Shared
 
-	names map[string]string // of the credentials planned so far, by their token
-	taken map[string]string // the reverse
-	next  map[string]int    // number behind a name of which all before are taken
-	lives map[string]string // what a person has said of a token's life
+	names map[string]string         // of the credentials planned so far, by their token
+	taken map[string]string         // the reverse
+	next  map[string]int            // number behind a name of which all before are taken
+	lives map[string]string         // what a person has said of a token's life
+	had   map[string]ipc.Credential // that have a token of this run already, by the token
+	notes []rewritten.File          // of the files that were rewritten before
 
 	files   []*kubeconfig.File // all that were read
 	plans   []*plan
@@ -55,20 +57,29 @@ type item struct {
 	Credential string       `json:"credential"`
 	ID         string       `json:"id,omitempty"`
 	Replaces   bool         `json:"replaces,omitempty"` // the token that the credential has
+	Former     bool         `json:"former,omitempty"`   // the credential had the token before: only the file changes
 	Line       int          `json:"line"`
 	Contexts   []string     `json:"contexts"`
 	Servers    []ipc.Server `json:"servers"`
 	Expiry     ipc.Expiry   `json:"expiry"`
 	Expires    *time.Time   `json:"expires,omitempty"`
+	Knew       *time.Time   `json:"knew,omitempty"` // when the agent thinks that the token ends, where that is sooner
 	Exec       []string     `json:"exec"`
 	change     kubeconfig.Change
-	handover   *handover
+	token      ipc.Secret
+	label      string    // of the token, where the agent has it
+	handover   *handover // nil for a former token
 }
 
 // read reads all files first, because a context in one may name a user in
 // another, then plans each. One file under two names is one file.
 func (p *planner) read(ctx context.Context, paths []string) error {
-	p.names, p.taken, p.next, p.lives = map[string]string{}, map[string]string{}, map[string]int{}, map[string]string{}
+	p.names, p.taken, p.next = map[string]string{}, map[string]string{}, map[string]int{}
+	p.lives, p.had = map[string]string{}, map[string]ipc.Credential{}
+	var err error
+	if p.notes, err = p.folder.Load(); err != nil {
+		return err
+	}
 	for _, path := range paths {
 		f, err := kubeconfig.Read(path)
 		if err != nil {

@@ -82,11 +82,19 @@ func (p *planner) printItem(it *item) {
 	}
 	fmt.Fprintf(p.out, "  user        %s\n", user)
 	credential := strings.TrimRight(it.Credential+" "+it.ID, " ")
-	if it.Replaces {
+	switch {
+	case it.Replaces:
 		credential += ", in the place of the token that it has"
+	case it.Former:
+		credential += ", which had this token before and has a newer one"
 	}
 	fmt.Fprintf(p.out, "  credential  %s\n", credential)
-	fmt.Fprintf(p.out, "  expiry      %s\n", expiryWords(it.Expiry, it.Expires))
+	if !it.Former { // the end of that one is nobody's business any more
+		fmt.Fprintf(p.out, "  expiry      %s\n", expiryWords(it.Expiry, it.Expires))
+	}
+	if it.Knew != nil {
+		fmt.Fprintf(p.err, "note: %s: so far it %s: --expires moves that later\n", it.Credential, expiryWords(ipc.ExpiryKnown, it.Knew))
+	}
 	for _, s := range it.Servers {
 		fmt.Fprintf(p.out, "  server      %s\n", serverWords(s))
 	}

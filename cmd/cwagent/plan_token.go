@@ -102,11 +102,11 @@ func addedTo(done, replies []ipc.AddReply) []ipc.AddReply {
 	return done
 }
 
-// added are the credentials that have got the tokens of a file, each once.
-func (pl *plan) added() []ipc.Credential {
+// added are the credentials that have got tokens, each once.
+func added(tokens []*handover) []ipc.Credential {
 	var out []ipc.Credential
 	seen := map[string]bool{}
-	for _, h := range pl.tokens {
+	for _, h := range tokens {
 		if !seen[h.added.Name] {
 			seen[h.added.Name] = true
 			out = append(out, h.added)

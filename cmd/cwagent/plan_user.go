@@ -1,13 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/cwagent/cwagent/agent"
 	"github.com/cwagent/cwagent/agent/kubeconfig"
+	"github.com/cwagent/cwagent/agent/rewritten"
 	"github.com/cwagent/cwagent/ipc"
 )
 
@@ -44,22 +48,17 @@ func (p *planner) leaveAlone(f *kubeconfig.File, u kubeconfig.User) *skip {
 // addUser plans one user; the agent judges the request without acting on it.
 func (p *planner) addUser(ctx context.Context, pl *plan, index int) (*item, error) {
 	u := pl.file.Users[index]
-	r, fromFile, err := p.requestFor(ctx, pl, u)
-	if err != nil {
-		return nil, err
-	}
-	if u.Ours != "" {
-		err = p.succeed(ctx, &r, u.Ours)
-	} else {
-		err = p.chooseName(ctx, &r, fromFile, u)
-	}
+	r, fromFile := p.requestFor(pl, u)
+	reply, err := p.credentialFor(ctx, &r, fromFile, u)
 	if err != nil {
 		return nil, fmt.Errorf("%s: user %q: %w", pl.File, kubeconfig.HideTokens(u.Name), err)
 	}
-	p.settle(r.Name, u.Token.Reveal())
+	if err := p.flags.life.apply(&r, p.created(pl), p.now()); err != nil {
+		return nil, err
+	}
 	it := &item{
-		User: u.Name, Credential: r.Name, ID: r.ID, Line: u.Line, Contexts: u.Contexts, Servers: u.Servers,
-		Expiry: r.Expiry, Expires: r.Expires, Replaces: r.Replace, Exec: []string{p.plugin, r.Name},
+		User: u.Name, Credential: r.Name, ID: r.ID, Line: u.Line, Contexts: u.Contexts, Servers: u.Servers, Replaces: r.Replace,
+		Exec: []string{p.plugin, r.Name}, token: u.Token,
 		change: kubeconfig.Change{User: index, Exec: kubeconfig.Exec{Command: p.plugin, Credential: r.Name}},
 	}
 	for i, s := range it.Servers {
@@ -69,49 +68,92 @@ func (p *planner) addUser(ctx context.Context, pl *plan, index int) (*item, erro
 		it.NewUser = kubeconfig.UserName(r.Name, func(name string) bool { return p.takenUser(pl.file, name, r.Name) })
 		it.change.NewName = it.NewUser
 	}
+	if gone := reply.Former; gone != nil && gone.Credential == r.Name {
+		it.Former, it.ID, it.label, it.Expiry, it.Expires = true, gone.ID, gone.Label, gone.Expiry, gone.Expires
+		return it, nil
+	}
+	p.settle(r.Name, u.Token.Reveal())
+	if reply.Outcome == ipc.OutcomeExtended {
+		p.had[u.Token.Reveal()] = reply.Credential
+	}
+	it.end(r, p.had[u.Token.Reveal()])
 	r.DryRun, r.NoVerify = false, p.flags.noVerify
 	it.handover = pl.handOver(r)
 	return it, nil
 }
 
-// succeed names the credential whose exec block stands beside the token: somebody
-// has put a token into a user of ours, and it is meant for that one.
-func (p *planner) succeed(ctx context.Context, r *ipc.AddRequest, ours string) error {
-	if p.flags.name != "" && p.flags.name != ours {
-		return fail("leave --name out", "--name %s: its exec block names credential %s", p.flags.name, ours)
+// end notes when the token ends: as the person says, else as the agent knows.
+func (it *item) end(r ipc.AddRequest, had ipc.Credential) {
+	it.Expiry, it.Expires = r.Expiry, r.Expires
+	it.ID = cmp.Or(had.ID, it.ID)
+	switch {
+	case had.Name == "" || had.Expiry == ipc.ExpiryUnknown:
+	case r.Expiry == ipc.ExpiryUnknown:
+		it.Expiry, it.Expires = had.Expiry, had.Expires
+	case had.Expires != nil && (r.Expires == nil || r.Expires.After(*had.Expires)):
+		it.Knew = had.Expires
 	}
-	r.Name = ours
-	_, err := p.agent.Add(ctx, *r)
-	var e *ipc.Error
-	if errors.As(err, &e) && e.Code == ipc.CodeExists {
-		r.Replace = true
-		_, err = p.agent.Add(ctx, *r)
-	}
-	return err
 }
 
-// requestFor is what the agent is asked to take, but for its name; fromFile is
-// what the file's own name would give it.
-func (p *planner) requestFor(ctx context.Context, pl *plan, u kubeconfig.User) (r ipc.AddRequest, fromFile string, err error) {
-	id, fromFile := kubeconfig.Download(pl.File)
+// credentialFor names the credential that is to have the token, or has it.
+func (p *planner) credentialFor(ctx context.Context, r *ipc.AddRequest, fromFile string, u kubeconfig.User) (ipc.AddReply, error) {
+	if u.Ours != "" {
+		return p.succeed(ctx, r, u.Ours)
+	}
+	return p.chooseName(ctx, r, fromFile, u)
+}
+
+// succeed names the credential whose exec block stands beside the token: somebody
+// has put a token into a user of ours, and it is meant for that one.
+func (p *planner) succeed(ctx context.Context, r *ipc.AddRequest, ours string) (ipc.AddReply, error) {
+	if p.flags.name != "" && p.flags.name != ours {
+		return ipc.AddReply{}, fail("leave --name out", "--name %s: its exec block names credential %s", p.flags.name, ours)
+	}
+	r.Name = ours
+	reply, err := p.agent.Add(ctx, *r)
+	var e *ipc.Error
+	elsewhere := err == nil && reply.Outcome == "" && (reply.Former == nil || reply.Former.Credential != ours)
+	if elsewhere || errors.As(err, &e) && e.Code == ipc.CodeExists {
+		r.Replace = true
+		return p.agent.Add(ctx, *r)
+	}
+	return reply, err
+}
+
+// requestFor is what the agent is asked to take, but for its name and how long it
+// lives; fromFile is what the file's own name would give it.
+func (p *planner) requestFor(pl *plan, u kubeconfig.User) (r ipc.AddRequest, fromFile string) {
+	id, fromFile := downloaded(pl.File)
 	r = ipc.AddRequest{
-		Secret: u.Token, ID: id, Servers: u.Servers, CAs: u.CAs, DryRun: true, NoVerify: true,
+		Secret: u.Token, Expiry: ipc.ExpiryUnknown, Servers: u.Servers, CAs: u.CAs, DryRun: true, NoVerify: true,
 		Ephemeral: p.flags.ephemeral, AllowPlaintext: p.flags.plaintext,
 	}
-	created := p.now()
-	if id != "" {
-		created = kubeconfig.DownloadedAt(pl.file.Info.ModTime(), created)
-		r.Created = &created
+	// Once a file was rewritten, its name and its age are those of the token that was
+	// in it first, and the agent knows them.
+	if id != "" && rewritten.Find(p.notes, rewritten.Path(pl.File)) < 0 {
+		created := p.created(pl)
+		r.ID, r.Created = id, &created
 	}
-	life, said := p.flags.life, p.lives[u.Token.Reveal()]
-	if life.expires == "" {
-		life.expires = said
+	return r, fromFile
+}
+
+// created is from when on a lifetime counts that is given with --expires: a download
+// is as old as its token.
+func (p *planner) created(pl *plan) time.Time {
+	if id, _ := downloaded(pl.File); id == "" {
+		return p.now()
 	}
-	if life.expires == "" && terminal(p.in) && !p.flags.yes && !p.flags.dryRun {
-		if life.expires, err = p.askExpiry(ctx, printable(pl.File)+", the token of user "+printable(kubeconfig.HideTokens(u.Name)), created); err != nil {
-			return r, "", err
-		}
-		p.lives[u.Token.Reveal()] = life.expires
+	return kubeconfig.DownloadedAt(pl.file.Info.ModTime(), p.now())
+}
+
+// downloaded is kubeconfig.Download for what a link leads to as well.
+func downloaded(path string) (id, name string) {
+	if id, name = kubeconfig.Download(path); id != "" {
+		return id, name
 	}
-	return r, fromFile, life.apply(&r, created, p.now())
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return "", ""
+	}
+	return kubeconfig.Download(real)
 }

@@ -27,13 +27,15 @@ var lifetimes = []struct{ words, expires string }{
 }
 
 // askExpiry asks which of the Console's lifetimes a token has; the token itself
-// does not tell. The answer is as for --expires.
-func (c *cli) askExpiry(ctx context.Context, which string, created time.Time) (string, error) {
-	fmt.Fprintf(c.err, "%s: how long does it live? Made %s, it would end:\n", which, created.Local().Format("2006-01-02 15:04"))
+// does not tell. counted says that it counts from since (%s). The answer is as for
+// --expires.
+func (c *cli) askExpiry(ctx context.Context, which, counted string, since time.Time) (string, error) {
+	from := fmt.Sprintf(counted, since.Local().Format("2006-01-02 15:04"))
+	fmt.Fprintf(c.err, "%s: how long does it live? %s, it would end:\n", which, from)
 	for i, l := range lifetimes {
 		when := "never"
 		if d, ok := config.ParseDuration(l.expires); ok {
-			when = created.Add(d).Local().Format("2006-01-02 15:04 MST")
+			when = since.Add(d).Local().Format("2006-01-02 15:04 MST")
 		}
 		fmt.Fprintf(c.err, "  %d  %-10s %s\n", i+1, l.words, when)
 	}
@@ -54,11 +56,11 @@ func (c *cli) askExpiry(ctx context.Context, which string, created time.Time) (s
 		}
 		answer = strings.ToLower(cmp.Or(answer, "unknown"))
 		// What cannot be understood, or has passed, is asked again.
-		again := (&lifeFlags{expires: answer}).apply(&ipc.AddRequest{}, created, c.now())
+		again := (&lifeFlags{expires: answer}).apply(&ipc.AddRequest{}, since, c.now())
 		if again == nil {
 			return answer, nil
 		}
-		fmt.Fprintf(c.err, "  %s is not one of these, or has passed\n", printable(answer))
+		fmt.Fprintf(c.err, "  %s is not one of these (8h, 30d, 2026-12-31, 2026-12-31T18:00:00Z, never), or has passed\n", printable(answer))
 	}
 }
 

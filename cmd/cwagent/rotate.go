@@ -139,7 +139,7 @@ func (r *rotation) guide(ctx context.Context, a ipc.Agent, cred ipc.Credential, 
 	}
 	now := r.now()
 	var err error
-	if r.life.expires, err = r.askExpiry(ctx, "the new token", now); err != nil {
+	if r.life.expires, err = r.askExpiry(ctx, "the new token", "Made %s", now); err != nil {
 		return err
 	}
 	if err := r.life.apply(add, now, now); err != nil {
