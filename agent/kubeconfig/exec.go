@@ -41,6 +41,9 @@ func (e Exec) block(indent, nl string) string {
 	return b.String()
 }
 
+// Lines returns the block as a person writes it into a user, at the margin.
+func (e Exec) Lines() string { return "exec:" + e.block("", "\n") + "\n" }
+
 // flow returns the block as an entry of a flow mapping, or of a JSON object.
 func (e Exec) flow(isJSON bool) string {
 	var fields []string

@@ -25,7 +25,9 @@ func (p *planner) leaveOthers(f *kubeconfig.File) {
 			s.Why = "it has a password, which CoreWeave does not know"
 		case kubeconfig.KindTokenFile:
 			s.Why = "its token is in a file that something else refreshes, and is not copied. For config.yaml:"
-			s.Config = p.fileSource(f, o)
+			name := credentialName("", kubeconfig.User{Name: kubeconfig.HideTokens(o.Name)})
+			s.Config = p.fileSource(f, o, name)
+			s.Line, s.Exec = o.Line, kubeconfig.Exec{Command: p.plugin, Credential: name}.Lines()
 		default: // ours, or nothing to log in with
 			continue
 		}
@@ -33,9 +35,9 @@ func (p *planner) leaveOthers(f *kubeconfig.File) {
 	}
 }
 
-// fileSource is what makes a credential of a tokenFile.
-func (p *planner) fileSource(f *kubeconfig.File, o kubeconfig.Other) string {
-	name := credentialName("", kubeconfig.User{Name: kubeconfig.HideTokens(o.Name)})
+// fileSource is what makes a credential of a tokenFile. The agent has no folder of its
+// own to start from.
+func (p *planner) fileSource(f *kubeconfig.File, o kubeconfig.Other, name string) string {
 	text := fmt.Sprintf("credentials:\n- name: %s\n", name)
 	servers, err := f.ServersOf(o.Name, p.files)
 	if err == nil && len(servers) > 0 {
@@ -48,7 +50,11 @@ func (p *planner) fileSource(f *kubeconfig.File, o kubeconfig.Other) string {
 			text += fmt.Sprintf("  - %s%s\n", quotedURL(s.URL), more)
 		}
 	}
-	return text + fmt.Sprintf("  source: {file: {path: %q}}\n", o.Detail)
+	path := o.Detail
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	return text + fmt.Sprintf("  source: {file: {path: %q}}\n", path)
 }
 
 // quotedURL is a URL for YAML, without a password.

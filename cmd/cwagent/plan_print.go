@@ -137,9 +137,18 @@ func (p *planner) printFile(path string) {
 		}
 		head()
 		fmt.Fprintf(p.out, "  user %s is left alone: %s\n", printable(s.User), s.Why)
-		for line := range strings.Lines(s.Config) {
-			fmt.Fprint(p.out, "      "+printableLine(strings.TrimRight(line, "\n"))+"\n")
+		p.printLines(s.Config)
+		if s.Exec != "" {
+			fmt.Fprintf(p.out, "    and in the kubeconfig, in the place of line %d, with its tokenFile:\n", s.Line)
+			p.printLines(s.Exec)
 		}
+	}
+}
+
+// printLines shows lines for another file.
+func (p *planner) printLines(text string) {
+	for line := range strings.Lines(text) {
+		fmt.Fprint(p.out, "      "+printableLine(strings.TrimRight(line, "\n"))+"\n")
 	}
 }
 

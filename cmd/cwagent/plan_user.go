@@ -22,6 +22,8 @@ type skip struct {
 	Kind   string `json:"kind"` // token, tokenFile, exec, auth-provider, client certificate, password
 	Why    string `json:"why"`
 	Config string `json:"config,omitempty"` // what config.yaml could say instead
+	Exec   string `json:"exec,omitempty"`   // and what the kubeconfig then says in the place of its tokenFile,
+	Line   int    `json:"line,omitempty"`   // which stands there
 }
 
 // leaveAlone says that a user with a token is not imported, and why.
