@@ -28,7 +28,7 @@ type importFlags struct {
 	scan       bool
 	merge      bool
 
-	renameContext string
+	renameContext []string // OLD=NEW, or NEW alone
 }
 
 func (c *cli) newImport() *cobra.Command {
@@ -81,7 +81,7 @@ else could be looked at.`,
 	f.BoolVar(&fl.noVerify, "no-verify", false, "take the tokens without asking whether they are alive")
 	f.BoolVar(&fl.plaintext, "allow-plaintext-keyring", false, "accept a keyring without a password: tokens lie on disk in clear")
 	f.BoolVar(&fl.merge, "merge", false, "add the clusters, contexts and users of FILE to the kubeconfig that kubectl uses")
-	f.StringVar(&fl.renameContext, "rename-context", "", "with --merge: the name of a context whose own name is taken there")
+	f.StringArrayVar(&fl.renameContext, "rename-context", nil, "with --merge: OLD=NEW, another name for a context whose own is taken there (several allowed; NEW alone for a single one)")
 	f.BoolVar(&fl.scan, "scan", false, "only list the tokens that lie in kubeconfigs below HOME, or below the folders named")
 	f.StringVar(&fl.pluginPath, "plugin-path", "", "absolute path of cwagent-credential to write (default: as PATH gives it)")
 	f.StringVarP(&fl.output, "output", "o", "text", "text or json")
@@ -95,8 +95,9 @@ func (c *cli) runImport(ctx context.Context, args []string, fl importFlags) erro
 	if fl.scan {
 		return c.runScan(ctx, args, fl.output)
 	}
-	if fl.renameContext != "" && !fl.merge {
-		return fail("cwagent import --help", "--rename-context: it goes with --merge")
+	asked, err := contextNames(fl)
+	if err != nil {
+		return err
 	}
 	plugin, err := c.pluginPath(fl.pluginPath)
 	if err != nil {
@@ -110,7 +111,7 @@ func (c *cli) runImport(ctx context.Context, args []string, fl importFlags) erro
 	if err != nil {
 		return err
 	}
-	p := &planner{cli: c, agent: a, flags: fl, plugin: plugin, folder: folder, shared: kubeconfig.Shared}
+	p := &planner{cli: c, agent: a, flags: fl, plugin: plugin, folder: folder, shared: kubeconfig.Shared, asked: asked}
 	if err := p.plan(ctx, args); err != nil {
 		return err
 	}

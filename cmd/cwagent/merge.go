@@ -57,6 +57,9 @@ func (p *planner) planMerge(ctx context.Context) error {
 		}
 		before = p.into.Text()
 	}
+	if err := p.checkAsked(); err != nil {
+		return err
+	}
 	into, after := p.into, before
 	for _, f := range p.files {
 		edited, err := p.edited(f)
@@ -109,43 +112,6 @@ func (p *planner) edited(f *kubeconfig.File) (*kubeconfig.File, error) {
 			"--merge: %s: user %s would bring its token along in clear", f.Path, printable(kubeconfig.HideTokens(f.Users[0].Name)))
 	}
 	return f, nil
-}
-
-// newName settles what something is called whose name means another thing in
-// the target. Clusters and users are only ever named by contexts.
-func (p *planner) newName(ctx context.Context, kind, name string, into, from *kubeconfig.File) (string, error) {
-	taken := func(s string) bool { return into.Has(kind, s) || from.Has(kind, s) }
-	if kind != "context" {
-		fresh := name
-		for n := 2; taken(fresh); n++ {
-			fresh = fmt.Sprintf("%s-%d", name, n)
-		}
-		return fresh, nil
-	}
-	if fresh := p.flags.renameContext; fresh != "" && !p.renamed {
-		p.renamed = true
-		if taken(fresh) {
-			return "", fail("choose another one", "--rename-context %s: that name is taken, too", fresh)
-		}
-		return fresh, nil
-	}
-	if p.flags.yes || p.flags.dryRun || !terminal(p.in) {
-		hint := "--rename-context NAME gives it another name"
-		if p.renamed {
-			hint = "at a terminal, without --yes, you are asked for each"
-		}
-		return "", fail(hint, "--merge: %s has another context %q already", p.target(), name)
-	}
-	for {
-		fmt.Fprintf(p.err, "%s has another context %s already. What is the new one to be called? ", printable(p.target()), printable(name))
-		fresh, err := p.readLine(ctx)
-		if err != nil {
-			return "", err
-		}
-		if fresh != "" && !taken(fresh) {
-			return fresh, nil
-		}
-	}
 }
 
 // mergeNow adds to the target what the files hold by now, under the names that

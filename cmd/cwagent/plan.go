@@ -35,7 +35,8 @@ type planner struct {
 	offered []offer          // downloads that nobody named
 	merge   *merge           // nil without --merge
 	into    *kubeconfig.File // what is merged into; nil if it is not there
-	renamed bool             // --rename-context is used up
+	asked   []contextName    // the rest of --rename-context
+	given   map[string]bool  // names that contexts have got in this run
 	blocked error            // why a user with an API Access Token is left alone
 }
 
