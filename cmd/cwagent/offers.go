@@ -63,7 +63,9 @@ func (p *planner) choose(ctx context.Context, named []string) ([]string, error) 
 	if !p.flags.merge {
 		paths = p.kubeconfigs(nil)
 	}
-	p.offered = p.offers()
+	p.offered = slices.DeleteFunc(p.offers(), func(o offer) bool {
+		return slices.ContainsFunc(paths, func(path string) bool { return sameFile(path, o.File) })
+	})
 	if len(p.offered) == 0 && p.flags.merge {
 		return nil, fail("cwagent import --merge FILE", "--merge: there is no download with a token in it")
 	}
@@ -83,15 +85,20 @@ func (p *planner) choose(ctx context.Context, named []string) ([]string, error) 
 			for _, o := range p.offered {
 				paths = append(paths, o.File)
 			}
-			p.offered = nil
+		} else if p.flags.merge {
+			return nil, p.nameFile()
 		}
-	}
-	if len(paths) == 0 && p.flags.merge {
-		return nil, fail(quotedWords(append([]string{"cwagent", "import", "--merge"}, p.offered[0].File)), "--merge: name the file")
+		p.offered = nil // the answer is known
+	} else if p.flags.merge {
+		return nil, p.nameFile()
 	}
 	// With downloads in sight, a machine without ~/.kube/config is no mistake.
 	return slices.DeleteFunc(paths, func(path string) bool {
 		_, err := os.Stat(path)
 		return os.IsNotExist(err)
 	}), nil
+}
+
+func (p *planner) nameFile() error {
+	return fail(quotedWords(append([]string{"cwagent", "import", "--merge"}, p.offered[0].File)), "--merge: name the file")
 }

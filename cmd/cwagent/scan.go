@@ -124,7 +124,7 @@ func (s *scanner) print() {
 	if s.Stopped != "" {
 		fmt.Fprintf(s.err, "note: not everything was looked at, the limit is %s: name a folder, cwagent import --scan FOLDER\n", s.Stopped)
 	}
-	fmt.Fprintf(s.out, "%s in %d files\n", counted(len(s.Found), "token"), s.Files)
+	fmt.Fprintf(s.out, "%s found, %s searched\n", counted(len(s.Found), "token"), counted(s.Files, "file"))
 }
 
 // counted writes a number and what there is of it.

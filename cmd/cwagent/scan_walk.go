@@ -57,12 +57,12 @@ func (s *scanner) walk(ctx context.Context, root string) error {
 	}
 	info, err := os.Stat(root)
 	if err != nil {
-		return fail("name a folder that is there", "import --scan: %v", err)
+		return noFolder(root, err)
 	}
 	s.home, s.bound = s.device(info)
 	real, err := filepath.EvalSymlinks(root)
 	if err != nil {
-		return fail("name a folder that is there", "import --scan: %v", err)
+		return noFolder(root, err)
 	}
 	err = filepath.WalkDir(real, func(path string, d fs.DirEntry, err error) error {
 		if ctx.Err() != nil {
@@ -87,6 +87,14 @@ func (s *scanner) walk(ctx context.Context, root string) error {
 		return nil
 	}
 	return err
+}
+
+// noFolder says why a folder that was named cannot be searched.
+func noFolder(root string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fail("name a folder that is there", "import --scan: %s: no such file or folder", root)
+	}
+	return fail("name a folder that you may read", "import --scan: %v", err)
 }
 
 // enter decides whether a folder is looked into.
