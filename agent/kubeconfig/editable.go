@@ -54,7 +54,7 @@ func (f *File) standing(changes []Change) map[int]error {
 	found := map[int]error{}
 	finder := newFinder(f, changes)
 	for _, i := range finder.all(out) {
-		found[i] = f.refuseLeftover(i)
+		found[i] = f.refuseLeftover(i, changes)
 	}
 	for _, i := range finder.all(names(e.undo)) {
 		found[i] = f.refuseName(i)

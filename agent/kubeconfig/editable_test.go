@@ -16,7 +16,7 @@ func TestEditable(t *testing.T) {
 		{"anchor", "token: &a CW-SECRET-anchor", "is shared by an anchor"},
 		{"beside", "{token: CW-SECRET-beside, username: me}", "has username beside"},
 		{"comment", "token: CW-SECRET-comment # not CW-SECRET-comment", `the token of user "comment" stands here as well`},
-		{"same", "token: CW-SECRET-folded", `the token of user "same" stands here as well`},
+		{"same", "token: CW-SECRET-folded", `user "folded" has the token of user "same", too`},
 		{"1234", "token: CW-SECRET-number", "its shape cannot be edited"},
 		{"CW-SECRET-named", "token: CW-SECRET-named", "stands here as well"},
 		{"named after CW-SECRET-other", "token: CW-SECRET-name-of-none", ""},

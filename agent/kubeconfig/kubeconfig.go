@@ -64,17 +64,17 @@ func Read(path string) (*File, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, refuse(path, "no such file", "name a kubeconfig, or set KUBECONFIG")
 	case err != nil:
-		return nil, refuse(path, reason(err), "")
+		return nil, refuse(path, reason(err), unreadable)
 	case info.IsDir():
 		return nil, refuse(path, "it is a folder", "name the files in it")
 	case !info.Mode().IsRegular():
-		return nil, refuse(path, "it is not a regular file", "")
+		return nil, refuse(path, "it is not a regular file", "name a kubeconfig")
 	case info.Size() > MaxSize:
 		return nil, refuse(path, "it is larger than 64 MiB", "this cannot be a kubeconfig")
 	}
 	text, err := readText(path)
 	if err != nil {
-		return nil, refuse(path, reason(err), "")
+		return nil, refuse(path, reason(err), unreadable)
 	}
 	f := &File{Path: path, Mode: info.Mode().Perm(), Info: info, text: text}
 	if err := f.parse(); err != nil {
@@ -82,6 +82,8 @@ func Read(path string) (*File, error) {
 	}
 	return f, nil
 }
+
+const unreadable = "look at its permissions, and at those of its folder"
 
 var bom = []byte("\xef\xbb\xbf")
 
@@ -98,7 +100,10 @@ func (f *File) parse() error {
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(bytes.TrimPrefix(f.text, bom)))
 	var doc, second yaml.Node
-	if err := dec.Decode(&doc); err != nil {
+	switch err := dec.Decode(&doc); {
+	case errors.Is(err, io.EOF): // comments may be in it
+		return refuse(f.Path, "there is nothing in it", "name a kubeconfig")
+	case err != nil:
 		return refuse(f.Path, "not YAML", "name a kubeconfig")
 	}
 	// What follows is refused even where it is no YAML: a token may be in it.

@@ -58,13 +58,25 @@ func (s *finder) all(text []byte) (users []int) {
 // comment or under another key, where it would be forgotten.
 func (f *File) checkLeftovers(edited []byte, changes []Change) error {
 	if left := newFinder(f, changes).all(edited); len(left) > 0 {
-		return f.refuseLeftover(left[0])
+		return f.refuseLeftover(left[0], changes)
 	}
 	return nil
 }
 
-func (f *File) refuseLeftover(user int) error {
+func (f *File) refuseLeftover(user int, changes []Change) error {
 	u := &f.Users[user]
+	for i := range f.Users {
+		o := &f.Users[i]
+		keeps := !slices.ContainsFunc(changes, func(c Change) bool { return c.User == i })
+		if !keeps || !o.Token.Equal(u.Token) {
+			continue
+		}
+		hint := "import both together, or remove it there"
+		if o.Beside != "" {
+			hint = "it has " + o.Beside + " beside it: remove the one that you do not want, then import again"
+		}
+		return f.refuseLine(o.Line, "user "+o.shown()+" has the token of user "+u.shown()+", too, and would keep it", hint)
+	}
 	return f.refuseLine(f.otherLine([]byte(u.Token.Reveal()), u.Line), "the token of user "+u.shown()+" stands here as well",
 		"remove it there, in a comment perhaps, then import again")
 }

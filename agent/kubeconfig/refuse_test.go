@@ -147,8 +147,8 @@ func TestReadRefuses(t *testing.T) {
 	t.Parallel()
 	one := "- name: token\n  user: {token: T!}"
 	tests := []struct{ name, text, want string }{
-		{"empty", "", "not YAML"},
-		{"only comments", "# " + secret + "\n", "not YAML"},
+		{"empty", "", "there is nothing in it"},
+		{"only comments", "# " + secret + "\n", "there is nothing in it"},
 		{"null", "~", "not a kubeconfig"},
 		{"a token alone", secret, "not a kubeconfig"},
 		{"a list", "- " + secret, "not a kubeconfig"},
