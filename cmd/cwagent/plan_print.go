@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -81,7 +82,7 @@ func (p *planner) printItem(it *item) {
 		user += ", renamed " + it.NewUser
 	}
 	fmt.Fprintf(p.out, "  user        %s\n", user)
-	credential := strings.TrimRight(it.Credential+" "+it.ID, " ")
+	credential := strings.TrimRight(it.Credential+" "+cmp.Or(it.ID, it.label), " ")
 	switch {
 	case it.Replaces:
 		credential += ", in the place of the token that it has"
