@@ -45,6 +45,7 @@ func (p *planner) applyAndFollow(ctx context.Context, pl *plan) error {
 	if err := p.apply(ctx, pl); err != nil {
 		return err
 	}
+	pl.done()
 	for _, re := range p.renames {
 		if re.Of != pl.File {
 			continue
@@ -54,6 +55,16 @@ func (p *planner) applyAndFollow(ctx context.Context, pl *plan) error {
 		}
 	}
 	return nil
+}
+
+// done notes what came of it, for programs.
+func (pl *plan) done() {
+	pl.Done = true
+	for _, it := range pl.Items {
+		if it.handover != nil {
+			it.Verified, it.Saved = it.handover.added.Verified, it.handover.added.Saved
+		}
+	}
 }
 
 // apply carries out the plan of one file: first the tokens go to the agent, then

@@ -84,7 +84,7 @@ else could be looked at.`,
 	f.StringArrayVar(&fl.renameContext, "rename-context", nil, "with --merge: OLD=NEW, another name for a context whose own is taken there (several allowed; NEW alone for a single one)")
 	f.BoolVar(&fl.scan, "scan", false, "only list the tokens that lie in kubeconfigs below HOME, or below the folders named")
 	f.StringVar(&fl.pluginPath, "plugin-path", "", "absolute path of cwagent-credential to write (default: as PATH gives it)")
-	f.StringVarP(&fl.output, "output", "o", "text", "text or json")
+	f.StringVarP(&fl.output, "output", "o", "text", "text or json; with --yes it says as well what came of it")
 	return cmd
 }
 
@@ -115,19 +115,34 @@ func (c *cli) runImport(ctx context.Context, args []string, fl importFlags) erro
 	if err := p.plan(ctx, args); err != nil {
 		return err
 	}
-	if err := p.print(ctx); err != nil {
+	// Where nobody is asked, a program is told at once what came of it.
+	reports := fl.output == "json" && fl.yes && !fl.dryRun
+	if !reports {
+		if err := p.print(ctx); err != nil {
+			return err
+		}
+	}
+	err = p.perform(ctx, len(args) > 0)
+	if reports {
+		if failed := p.printJSON(); failed != nil {
+			return failed
+		}
+	}
+	return err
+}
+
+// perform does what is planned, if the person agrees. named says that the files were.
+func (p *planner) perform(ctx context.Context, named bool) error {
+	if err := p.check(named); err != nil || p.flags.dryRun || len(p.plans) == 0 && p.merge == nil {
 		return err
 	}
-	if err := p.check(len(args) > 0); err != nil || fl.dryRun || len(p.plans) == 0 && p.merge == nil {
-		return err
-	}
-	if !fl.yes {
-		yes, err := c.ask(ctx, "Import these tokens and rewrite the files?")
+	if !p.flags.yes {
+		yes, err := p.ask(ctx, "Import these tokens and rewrite the files?")
 		if err != nil {
 			return err
 		}
 		if !yes {
-			fmt.Fprintln(c.err, "nothing was changed")
+			fmt.Fprintln(p.err, "nothing was changed")
 			return nil
 		}
 	}

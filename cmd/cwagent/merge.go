@@ -20,6 +20,7 @@ type merge struct {
 	New      bool     `json:"new"` // it is made
 	Contexts []string `json:"contexts"`
 	Diff     string   `json:"diff,omitempty"`
+	Done     bool     `json:"done"`
 
 	names map[string]string // new names by file, kind and name: what was decided
 }
@@ -138,6 +139,7 @@ func (p *planner) mergeNow() error {
 			return err
 		}
 	}
+	m.Done = true
 	if p.flags.output == "json" {
 		return nil
 	}

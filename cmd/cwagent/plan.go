@@ -45,6 +45,7 @@ type plan struct {
 	File  string  `json:"file"`
 	Items []*item `json:"users"`
 	Diff  string  `json:"diff,omitempty"` // without secrets
+	Done  bool    `json:"rewritten"`
 
 	file   *kubeconfig.File
 	tokens []*handover
@@ -66,6 +67,8 @@ type item struct {
 	Expires    *time.Time   `json:"expires,omitempty"`
 	Knew       *time.Time   `json:"knew,omitempty"` // when the agent thinks that the token ends, where that is sooner
 	Exec       []string     `json:"exec"`
+	Verified   *time.Time   `json:"verified,omitempty"` // when the token, handed over, was last found alive
+	Saved      bool         `json:"saved,omitempty"`    // and that it outlives the agent
 	change     kubeconfig.Change
 	token      ipc.Secret
 	label      string    // of the token, where the agent has it
