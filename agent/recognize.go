@@ -85,13 +85,15 @@ func (a *Agent) formerly(ctx context.Context, r ipc.AddRequest, servers []ipc.Se
 	if a.holder(r.Secret, "") != "" {
 		return nil
 	}
-	creds := a.all()
+	creds := slices.DeleteFunc(a.all(), func(c *credential) bool {
+		if len(c.previous) == 0 {
+			return true
+		}
+		bound := c.bindings()
+		return slices.ContainsFunc(servers, func(s ipc.Server) bool { return !slices.Contains(bound, s) })
+	})
 	slices.SortFunc(creds, func(x, y *credential) int { return strings.Compare(x.name, y.name) })
 	for _, c := range creds {
-		bound := c.bindings()
-		if slices.ContainsFunc(servers, func(s ipc.Server) bool { return !slices.Contains(bound, s) }) {
-			continue
-		}
 		h, former, _ := a.Former(ctx, c.name, r.Secret, "") // not to be known now is not to be so
 		for _, t := range c.previous {
 			if former && t.label() == h.Label {

@@ -49,8 +49,9 @@ a certificate or a password.
 A credential is named after the file (CWKubeconfig_cwtoken-ID-NAME), else after
 the cluster, or by --name: up to 63 letters, digits, dots, hyphens and
 underscores, the first a letter or digit. If that name is taken by another token
-it gets -2. The same token in several files is one credential. A user that is
-literally named "token", as in the Console's downloads, is renamed cw-NAME, so
+it gets -2. The same token in several files is one credential; one that a
+credential had before becomes a reference to what that one has now. A user that
+is literally named "token", as in the Console's downloads, is renamed cw-NAME, so
 that two downloads do not collide; other users keep their names.
 
 With --merge the clusters, contexts and users of FILE are added to the kubeconfig

@@ -48,6 +48,8 @@ type plan struct {
 	Done  bool    `json:"rewritten"`
 
 	file   *kubeconfig.File
+	id     string // public id of the token that a download is about
+	named  string // and its name
 	tokens []*handover
 	latest map[holding]*handover // that has room for more
 }
@@ -112,6 +114,7 @@ func (p *planner) addFile(ctx context.Context, f *kubeconfig.File) error {
 	}
 	p.leaveOthers(f)
 	pl := &plan{File: f.Path, file: f, latest: map[holding]*handover{}}
+	pl.id, pl.named = downloaded(f.Path)
 	p.plans = append(p.plans, pl) // now, so that its own users are seen by planned
 	for i, u := range f.Users {
 		if s := p.leaveAlone(f, u); s != nil {

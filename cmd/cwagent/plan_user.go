@@ -50,8 +50,8 @@ func (p *planner) leaveAlone(f *kubeconfig.File, u kubeconfig.User) *skip {
 // addUser plans one user; the agent judges the request without acting on it.
 func (p *planner) addUser(ctx context.Context, pl *plan, index int) (*item, error) {
 	u := pl.file.Users[index]
-	r, fromFile := p.requestFor(pl, u)
-	reply, err := p.credentialFor(ctx, &r, fromFile, u)
+	r := p.requestFor(pl, u)
+	reply, err := p.credentialFor(ctx, &r, pl.named, u)
 	if err != nil {
 		return nil, fmt.Errorf("%s: user %q: %w", pl.File, kubeconfig.HideTokens(u.Name), err)
 	}
@@ -123,26 +123,25 @@ func (p *planner) succeed(ctx context.Context, r *ipc.AddRequest, ours string) (
 }
 
 // requestFor is what the agent is asked to take, but for its name and how long it
-// lives; fromFile is what the file's own name would give it.
-func (p *planner) requestFor(pl *plan, u kubeconfig.User) (r ipc.AddRequest, fromFile string) {
-	id, fromFile := downloaded(pl.File)
-	r = ipc.AddRequest{
+// lives.
+func (p *planner) requestFor(pl *plan, u kubeconfig.User) ipc.AddRequest {
+	r := ipc.AddRequest{
 		Secret: u.Token, Expiry: ipc.ExpiryUnknown, Servers: u.Servers, CAs: u.CAs, DryRun: true, NoVerify: true,
 		Ephemeral: p.flags.ephemeral, AllowPlaintext: p.flags.plaintext,
 	}
 	// Once a file was rewritten, its name and its age are those of the token that was
 	// in it first, and the agent knows them.
-	if id != "" && rewritten.Find(p.notes, rewritten.Path(pl.File)) < 0 {
+	if pl.id != "" && rewritten.Find(p.notes, rewritten.Path(pl.File)) < 0 {
 		created := p.created(pl)
-		r.ID, r.Created = id, &created
+		r.ID, r.Created = pl.id, &created
 	}
-	return r, fromFile
+	return r
 }
 
 // created is from when on a lifetime counts that is given with --expires: a download
 // is as old as its token.
 func (p *planner) created(pl *plan) time.Time {
-	if id, _ := downloaded(pl.File); id == "" {
+	if pl.id == "" {
 		return p.now()
 	}
 	return kubeconfig.DownloadedAt(pl.file.Info.ModTime(), p.now())

@@ -52,6 +52,7 @@ func Conform(t *testing.T, newAgent func(t *testing.T) ipc.Agent) {
 		{"rotate back", rotateBack},
 		{"fetch while tokens are rotated", fetchWhileRotated},
 		{"add says what gave way", addRetires},
+		{"a dry run tells of what gave way", addFormer},
 		{"retired tokens of other vendors", retiredForeign},
 		{"retired until done", retiredDone},
 		{"retired and done under two names", retiredDoneTwice},

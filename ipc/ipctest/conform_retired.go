@@ -94,6 +94,36 @@ func addRetires(t *testing.T, a ipc.Agent) {
 	}
 }
 
+// A token that gave way is told by a dry run, for servers that are bound already.
+func addFormer(t *testing.T, a ipc.Agent) {
+	mustAdd(t, a, identified("prod", "1"))
+	r := identified("prod", "2")
+	r.Replace = true
+	gone := mustAdd(t, a, r).Retired
+	former := func(name, token string, dryRun bool, servers ...ipc.Server) *ipc.Retiring {
+		r := identified(name, token)
+		r.ID, r.DryRun, r.Servers = "", dryRun, servers
+		return mustAdd(t, a, r).Former
+	}
+	for _, name := range []string{"other", "prod"} {
+		if got := former(name, "1", true, one); got == nil || got.Credential != "prod" || got.Label != gone.Label {
+			t.Errorf("%s: %+v, want %+v", name, got, gone)
+		}
+	}
+	if got := former("other", "1", true, one, two); got != nil {
+		t.Errorf("for a server that is not bound: %+v", got)
+	}
+	if got := former("other", "2", true, one); got != nil {
+		t.Errorf("the current one: %+v", got)
+	}
+	if got := former("other", "1", false, one); got != nil {
+		t.Errorf("no dry run: %+v", got)
+	}
+	if got := former("third", "1", true, one); got != nil {
+		t.Errorf("another credential has it now: %+v", got)
+	}
+}
+
 // Only CoreWeave's tokens live on until they are deleted in its Console.
 func retiredForeign(t *testing.T, a ipc.Agent) {
 	r := identified("other", "1")

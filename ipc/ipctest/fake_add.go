@@ -73,6 +73,8 @@ func (f *Fake) addLocked(r ipc.AddRequest) (ipc.AddReply, error) {
 	case r.Replace:
 		reply.Outcome = ipc.OutcomeReplaced
 		reply.Retired = h.serve(t)
+	case r.DryRun && f.formerLocked(r) != nil:
+		return ipc.AddReply{Former: f.formerLocked(r)}, nil
 	default:
 		return ipc.AddReply{}, fail(ipc.CodeExists, "credential "+r.Name+": it holds another token")
 	}
@@ -83,9 +85,26 @@ func (f *Fake) addLocked(r ipc.AddRequest) (ipc.AddReply, error) {
 	}
 	if !r.DryRun {
 		f.changeLocked(&h)
+	} else {
+		reply.Former = f.formerLocked(r)
 	}
 	reply.Credential = h.view()
 	return reply, nil
+}
+
+// formerLocked returns the token of r where it gave way, and nobody has it now.
+func (f *Fake) formerLocked(r ipc.AddRequest) (former *ipc.Retiring) {
+	for name, h := range f.creds {
+		if h.token.secret.Equal(r.Secret) {
+			return nil
+		}
+		i := slices.IndexFunc(h.retiring, func(t bearer) bool { return t.secret.Equal(r.Secret) })
+		if i >= 0 && !slices.ContainsFunc(r.Servers, func(s ipc.Server) bool { return !slices.Contains(h.Servers, s) }) {
+			gone := h.retiring[i].gaveWay(name)
+			former = &gone
+		}
+	}
+	return former
 }
 
 // Servers implements ipc.Agent.
