@@ -20,6 +20,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -38,6 +39,7 @@ type Config struct {
 	CoreWeave   CoreWeave
 	WarnBefore  []time.Duration // before an expiry, longest first; empty where the file says []
 	Watch       Watch
+	LogLevel    slog.Level   // of what a person sees of the agent's log
 	Credentials []Credential // in the order of the file, names unique
 }
 
@@ -51,6 +53,8 @@ const (
 )
 
 var stores = []Store{StoreAuto, StoreKeyring, StoreMemory}
+
+var logLevels = map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
 
 // CoreWeave says how CoreWeave's API is reached.
 type CoreWeave struct {
@@ -177,6 +181,13 @@ func (f *file) fill(c *Config, dir string) error {
 		if !slices.Contains(stores, c.Store) {
 			return f.Store.problem("store: there is no such store", "auto, keyring or memory")
 		}
+	}
+	if f.LogLevel.given() {
+		level, ok := logLevels[f.LogLevel.text]
+		if !ok {
+			return f.LogLevel.problem("logLevel: there is no such level", "debug, info, warn or error")
+		}
+		c.LogLevel = level
 	}
 	err := f.CoreWeave.fill(&c.CoreWeave, dir)
 	if err == nil && f.WarnBefore != nil {

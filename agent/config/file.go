@@ -25,6 +25,7 @@ type file struct {
 	CoreWeave   coreWeave    `yaml:"coreweave"`
 	WarnBefore  []value      `yaml:"warnBefore"`
 	Watch       watching     `yaml:"watch"`
+	LogLevel    value        `yaml:"logLevel"`
 	Credentials []credential `yaml:"credentials"`
 
 	lines []int // of the entries of Credentials

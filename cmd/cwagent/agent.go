@@ -8,7 +8,9 @@ import (
 	"os"
 	"runtime/debug"
 	"sync"
+	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 
 	"github.com/cwagent/cwagent/agent"
@@ -26,22 +28,45 @@ import (
 )
 
 func (c *cli) newAgent() *cobra.Command {
-	return &cobra.Command{
+	var fl agentFlags
+	cmd := &cobra.Command{
 		Use:   "agent",
 		Short: "Run the agent in the foreground",
 		Long: `Run the agent in the foreground, until it is interrupted (SIGINT, SIGTERM).
-It then answers what it has been asked and leaves.
+It then answers what it has been asked and leaves. SIGHUP has it read its config
+again, which it also follows by itself.
 
 Tokens rest in the OS keyring. The agent reads them at its start, those first
 that somebody asks for, and answers from memory. It looks after kubeconfigs:
 a static token that comes back into one is taken out again, see "watch" in the
-config. What it does is logged to stderr, and to audit.jsonl in the state folder.`,
+config. What it does is logged to stderr, and to audit.jsonl in the state folder.
+
+Under systemd it takes the socket that the unit cwagent.socket has made, says when
+it is ready and how it is, and gives a sign of life when it has just answered a
+fetch of its own.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return c.runAgent(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.runAgent(cmd.Context(), fl) },
 	}
+	f := cmd.Flags()
+	f.DurationVar(&fl.idleExit, "idle-exit", 0, "leave when nobody has asked anything for that long, such as 8h, and everything is saved (default: stay)")
+	f.StringVar(&fl.logFormat, "log-format", "text", "text or json")
+	return cmd
 }
 
-func (c *cli) runAgent(ctx context.Context) error {
+// agentFlags are the flags of agent.
+type agentFlags struct {
+	idleExit  time.Duration
+	logFormat string
+}
+
+// lastWait is how long the agent may take to leave. What hangs is left behind then:
+// tokens that it holds are in the store, or were never going to be.
+const lastWait = 5 * time.Second
+
+func (c *cli) runAgent(ctx context.Context, fl agentFlags) error {
+	if err := oneOf(fl.logFormat, "text", "json"); err != nil {
+		return err
+	}
 	if err := harden(); err != nil {
 		return fail("this system does not let a program protect its memory", "agent: %v", err)
 	}
@@ -50,62 +75,109 @@ func (c *cli) runAgent(ctx context.Context) error {
 	debug.SetGCPercent(25)
 	// net/http quotes what a server sent on Go's global logger.
 	stdlog.SetOutput(io.Discard)
-	text, trail := slog.NewTextHandler(c.err, nil), audit.New()
-	log := slog.New(slog.NewMultiHandler(text, trail))
-	state, err := config.StateDir(c.getenv)
-	if err != nil {
+	r := &agentRun{cli: c, trail: audit.New()}
+	shown := newLogHandler(c.err, fl.logFormat, c.getenv("JOURNAL_STREAM") != "", &r.level)
+	r.shown, r.log = slog.New(shown), slog.New(slog.NewMultiHandler(shown, r.trail))
+	var err error
+	if r.path, err = ipc.SocketPath(c.getenv); err != nil {
 		return err
 	}
-	path, err := ipc.SocketPath(c.getenv)
-	if err != nil {
+	if r.state, err = config.StateDir(c.getenv); err != nil {
 		return err
 	}
-	set, err := c.newSettings(log)
-	if err != nil {
+	if r.set, err = c.newSettings(r.log); err != nil {
 		return err
 	}
-	a, watcher := c.wire(log, path, state, set)
-	// The listener's lock makes this agent the only one that may read
-	// and write the state.
-	l, err := server.Listen(path)
-	if err != nil {
+	r.level.Set(r.set.first.LogLevel)
+	r.set.level = &r.level
+	if r.socket, err = listen(r.path); err != nil {
 		return err
+	}
+	ctx, r.leave = context.WithCancel(ctx)
+	defer r.leave()
+	stop := context.AfterFunc(ctx, func() {
+		time.Sleep(lastWait)
+		r.shown.Error("something hangs: left without it")
+		os.Exit(1)
+	})
+	defer stop()
+	return r.serve(ctx, fl.idleExit)
+}
+
+// An agentRun is one run of the agent.
+type agentRun struct {
+	*cli
+	path   string // of the socket
+	state  string // folder
+	socket *server.Listener
+	set    *settings
+	leave  context.CancelFunc // ends the run
+
+	level slog.LevelVar
+	log   *slog.Logger // to a person and to the audit log
+	shown *slog.Logger // to a person
+	trail *audit.Log
+}
+
+// serve runs the agent and all that looks after things beside it.
+func (r *agentRun) serve(ctx context.Context, idleExit time.Duration) error {
+	defer r.socket.Close()
+	a, watcher, status := r.wire()
+	// The lock makes this agent the only one that may read and write the state. A
+	// service manager must not take the wait for another one for a failure.
+	if err := r.socket.TryLock(); err != nil {
+		tell(daemon.SdNotifyReady + "\nSTATUS=waiting for another agent to leave")
+		if err := r.socket.Lock(ctx); err != nil {
+			return nil // interrupted
+		}
 	}
 	if err := a.Restore(); err != nil {
-		l.Close()
 		return err
 	}
-	log.Info("serving", "socket", path, "version", version, "pid", os.Getpid())
+	r.log.Info("serving", "socket", r.path, "version", version, "pid", os.Getpid())
 	var running, writing sync.WaitGroup
 	all, ended := context.WithCancel(context.WithoutCancel(ctx))
 	writing.Go(func() {
-		trail.Run(all, state, func(err error) { slog.New(text).Error("audit log not written", "error", err) })
+		r.trail.Run(all, r.state, func(err error) { r.shown.Error("audit log not written", "error", err) })
 	})
 	defer writing.Wait()
 	defer ended() // what the others say last is written, too
-	running.Go(func() { a.Run(ctx) })
-	running.Go(func() { set.follow(ctx, a, watcher) })
-	running.Go(func() { watcher.Run(ctx) })
+	s := &server.Server{Agent: a, Log: r.log}
+	for _, part := range []func(){
+		func() { a.Run(ctx) },
+		func() { r.set.follow(ctx, a, watcher) },
+		func() { watcher.Run(ctx) },
+		func() { status.run(ctx) },
+		func() { r.whileOurs(ctx) },
+		func() { r.whileUsed(ctx, s, a, idleExit) },
+	} {
+		running.Go(part)
+	}
 	defer running.Wait()
-	s := &server.Server{Agent: a, Log: log}
-	return s.Serve(ctx, l)
+	tell(daemon.SdNotifyReady)
+	status.note()
+	return s.Serve(ctx, r.socket)
 }
 
-// wire makes the agent of its parts, and what looks after kubeconfigs for it.
-func (c *cli) wire(log *slog.Logger, socket, state string, set *settings) (*agent.Agent, *absorb.Watcher) {
+// wire makes the agent of its parts, what looks after kubeconfigs for it, and what
+// tells a service manager about it.
+func (r *agentRun) wire() (*agent.Agent, *absorb.Watcher, *supervisor) {
+	c, set, state := r.cli, r.set, r.state
+	status := newSupervisor(r.path)
 	var watcher *absorb.Watcher // nobody asks for it before both are made
 	a := agent.New(agent.Config{
 		Store: pickStore(set.first.Store), Ledger: ledger.File{Dir: state}, Codec: render.Codec{}, Verifier: &set.verify,
-		Settings: set.agent(set.first), Now: c.now, Alarm: wall.New(), Log: log, Version: version, Socket: socket,
+		Settings: set.agent(set.first), Now: c.now, Alarm: wall.New(), Log: r.log, Version: version, Socket: r.path,
 		Watched: func() []ipc.Watch { return watcher.Watched() },
-		Changed: func() { watcher.CredentialsChanged() },
+		Changed: func() { watcher.CredentialsChanged(); status.note() },
 	})
+	status.agent = a
 	watcher = absorb.New(absorb.Config{
 		Agent: a, Rewritten: rewritten.Folder{Dir: state}, Consent: absorb.Consent{Dir: state},
 		Plugin: func() (string, error) { return c.chosenPlugin(rewritten.Folder{Dir: state}) }, Shared: kubeconfig.Shared,
-		Settings: watching(set.first), Now: c.now, Log: log,
+		Settings: watching(set.first), Now: c.now, Log: r.log,
 	})
-	return a, watcher
+	return a, watcher, status
 }
 
 // pickStore returns the store that the config names. "auto" is the keyring: the

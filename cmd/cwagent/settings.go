@@ -5,8 +5,12 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
+	"path/filepath"
 	"reflect"
+	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/cwagent/cwagent/agent"
@@ -27,6 +31,7 @@ type settings struct {
 	sources map[string]madeSource
 	verify  liveVerifier
 	folders folders
+	level   *slog.LevelVar // of what a person sees of the log
 }
 
 // A madeSource is kept for as long as the config says the same about it: the agent
@@ -56,7 +61,9 @@ func (c *cli) newSettings(log *slog.Logger) (*settings, error) {
 // follow applies the config to a and w whenever it changes, until ctx ends. A
 // broken file leaves everything as it is, and says so.
 func (s *settings) follow(ctx context.Context, a *agent.Agent, w *absorb.Watcher) {
-	config.Follow(ctx, s.path, s.folders.watch, func(cfg config.Config, err error) {
+	first := true
+	config.Follow(ctx, s.path, s.watchOrReload, func(cfg config.Config, err error) {
+		defer func() { first = false }()
 		if err == nil {
 			err = s.verify.use(s, cfg.CoreWeave)
 		}
@@ -74,8 +81,33 @@ func (s *settings) follow(ctx context.Context, a *agent.Agent, w *absorb.Watcher
 			return
 		}
 		w.Configure(watching(cfg))
-		s.log.Info("config is in force", "path", s.path)
+		s.level.Set(cfg.LogLevel)
+		if !first {
+			s.log.Info("config is in force", "path", s.path)
+		}
 	})
+}
+
+// watchOrReload watches a folder for the config, which is also read again when
+// somebody sends SIGHUP.
+func (s *settings) watchOrReload(ctx context.Context, dir string, changed func()) {
+	hup := make(chan os.Signal, 1)
+	if dir == filepath.Dir(s.path) { // it may be asked to watch where a link leads, too
+		signal.Notify(hup, syscall.SIGHUP)
+		defer signal.Stop(hup)
+	}
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	watching.Go(func() { s.folders.watch(ctx, dir, changed) })
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hup:
+			s.log.Info("asked to read the config again", "path", s.path)
+			changed()
+		}
+	}
 }
 
 // agent is cfg in the words of the agent.

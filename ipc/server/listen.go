@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -25,23 +24,19 @@ const probeTimeout = time.Second
 type Listener struct {
 	*net.UnixListener
 	path string
-	lock *os.File
-	mine fs.FileInfo // the socket as we made it
+	lock *os.File    // nil: not taken yet
+	mine fs.FileInfo // the socket as we made it, or found it
+	kept bool        // by a service manager, to whom it belongs
 	once sync.Once
 }
 
 // Listen makes the socket at path, mode 0600 in a folder of mode 0700. A second
 // agent is refused; a socket that nobody serves any more is replaced.
 func Listen(path string) (*Listener, error) {
-	dir := filepath.Dir(path)
-	if err := ipc.PrivateDir(dir); err != nil {
-		return nil, &ipc.Error{
-			Code: ipc.CodeInvalid,
-			What: "socket: " + err.Error(),
-			Hint: "the folder of the socket must be yours alone: chmod 700 it, or set CWAGENT_SOCKET",
-		}
+	if err := privateDir(path); err != nil {
+		return nil, err
 	}
-	lock, err := acquire(filepath.Join(dir, filepath.Base(path)+".lock"))
+	lock, err := acquire(lockPath(path))
 	if err != nil {
 		return nil, err
 	}
@@ -144,11 +139,13 @@ func running(path, pid string) error {
 func (l *Listener) Close() error {
 	var err error
 	l.once.Do(func() {
-		if now, e := os.Lstat(l.path); e == nil && os.SameFile(now, l.mine) {
+		if !l.kept && l.Ours() {
 			os.Remove(l.path)
 		}
 		err = l.UnixListener.Close()
-		l.lock.Close()
+		if l.lock != nil {
+			l.lock.Close()
+		}
 	})
 	return err
 }

@@ -45,6 +45,7 @@ type Server struct {
 	mu      sync.Mutex
 	waiting waiting // connections without a whole request yet
 	open    int     // connections that have not been evicted
+	last    time.Time
 	closing bool
 	wg      sync.WaitGroup
 }
@@ -83,6 +84,13 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		}
 		s.admit(ctx, conn)
 	}
+}
+
+// Last is when the last whole request came from another process; zero: none has.
+func (s *Server) Last() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.last
 }
 
 // drain stops accepting and drops the connections that have asked nothing yet.
@@ -179,6 +187,9 @@ func (s *Server) serve(ctx context.Context, conn net.Conn, w *waiter) {
 	}()
 	s.mu.Lock()
 	s.waiting.removeLocked(w)
+	if err == nil && p.PID != os.Getpid() {
+		s.last = time.Now()
+	}
 	evicted := w.evicted
 	s.mu.Unlock()
 	if evicted {

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/activation"
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"github.com/cwagent/cwagent/ipc"
+	"github.com/cwagent/cwagent/ipc/server"
+)
+
+// probeWait is how long the agent may take to answer itself.
+const probeWait = 5 * time.Second
+
+// listen takes the socket that the service manager has handed over, else it makes
+// one. In the first case the lock has yet to be taken.
+func listen(path string) (*server.Listener, error) {
+	given, err := activation.Listeners()
+	if err != nil {
+		return nil, fail("the unit cwagent.socket may have been changed", "agent: the service manager's socket: %v", err)
+	}
+	if len(given) == 0 {
+		return server.Listen(path)
+	}
+	ul, ok := given[0].(*net.UnixListener)
+	if !ok || len(given) > 1 {
+		return nil, fail("cwagent.socket has one line ListenStream=%t/cwagent/agent.sock, and no other", "agent: the service manager has handed over %d sockets that are not one Unix socket", len(given))
+	}
+	return server.Adopt(path, ul)
+}
+
+// A supervisor tells the service manager how the agent is, if there is one that
+// wants to know.
+type supervisor struct {
+	path    string // of the socket
+	agent   ipc.Agent
+	changed chan struct{} // has room for one; filled when the line of STATUS may be another
+}
+
+func newSupervisor(path string) *supervisor {
+	return &supervisor{path: path, changed: make(chan struct{}, 1)}
+}
+
+// tell sends one state to systemd. Without one it does nothing, and nothing that
+// the agent does depends on it.
+func tell(state string) { _, _ = daemon.SdNotify(false, state) }
+
+// note has the line of STATUS written anew. It returns at once.
+func (s *supervisor) note() {
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
+}
+
+// run keeps the service manager informed until ctx ends: by a line for people, and,
+// if it wants a sign of life, by one whenever the agent has just answered a fetch
+// over its own socket as it would answer kubectl.
+func (s *supervisor) run(ctx context.Context) {
+	every, err := daemon.SdWatchdogEnabled(true)
+	beat := time.NewTicker(max(every/2, time.Second))
+	defer beat.Stop()
+	if err != nil || every == 0 {
+		beat.Stop()
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			tell(daemon.SdNotifyStopping)
+			return
+		case <-s.changed:
+			if status, err := s.agent.Status(ctx, ipc.StatusRequest{}); err == nil {
+				tell("STATUS=" + statusLine(status, time.Now()))
+			}
+		case <-beat.C:
+			if s.alive() {
+				tell(daemon.SdNotifyWatchdog)
+			}
+		}
+	}
+}
+
+// alive reports whether a fetch is answered. It asks for a credential without a
+// name: nobody has that, and who says so has read, judged and written.
+func (s *supervisor) alive() bool {
+	reply, err := ipc.Fetch(context.Background(), s.path, time.Now().Add(probeWait), ipc.FetchRequest{ExecInfo: []byte("{}")})
+	return err == nil && reply.Exit != 0
+}
+
+// statusLine is what systemctl status shows: 3 credentials, next expiry 18:40.
+func statusLine(s ipc.Status, now time.Time) string {
+	line := fmt.Sprintf("%d credentials", len(s.Credentials))
+	if len(s.Credentials) == 1 {
+		line = "1 credential"
+	}
+	var next time.Time
+	states := map[ipc.State]int{}
+	for _, c := range s.Credentials {
+		if c.Expires != nil && c.Expires.After(now) && (next.IsZero() || c.Expires.Before(next)) {
+			next = *c.Expires
+		}
+		states[c.State]++
+	}
+	if !next.IsZero() {
+		next = next.Local()
+		layout := "15:04"
+		if next.Sub(now) > 20*time.Hour {
+			layout = "2006-01-02 15:04"
+		}
+		line += ", next expiry " + next.Format(layout)
+	}
+	for _, state := range []ipc.State{ipc.StateDue, ipc.StateExpired, ipc.StateRefused, ipc.StateLocked} {
+		if n := states[state]; n > 0 {
+			line += fmt.Sprintf(", %d %s", n, state)
+		}
+	}
+	return line
+}
+
+// whileOurs ends the run when the path does not lead to our socket any more: another
+// agent, or a service manager, has put one of its own there, and whoever connects
+// gets that one.
+func (r *agentRun) whileOurs(ctx context.Context) {
+	r.set.folders.watch(ctx, filepath.Dir(r.path), func() {
+		if ctx.Err() == nil && !r.socket.Ours() {
+			r.log.Warn("the socket's path leads to another socket: leaving", "socket", r.path)
+			r.leave()
+		}
+	})
+}
+
+// whileUsed ends the run when nobody has asked anything for so long, unless that
+// would lose a token.
+func (r *agentRun) whileUsed(ctx context.Context, s *server.Server, a ipc.Agent, limit time.Duration) {
+	if limit <= 0 {
+		return
+	}
+	for wait := limit; ; {
+		t := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return
+		case <-t.C:
+		}
+		if wait = limit - time.Since(s.Last()); wait > 0 {
+			continue
+		}
+		wait = limit
+		status, err := a.Status(ctx, ipc.StatusRequest{})
+		if err == nil && !slices.ContainsFunc(status.Credentials, func(c ipc.Credential) bool { return c.State != ipc.StateEmpty && !c.Saved }) {
+			r.log.Info("nobody has asked anything: leaving", "for", limit)
+			r.leave()
+			return
+		}
+	}
+}
