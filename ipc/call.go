@@ -24,18 +24,13 @@ type conn interface {
 // before deadline. What comes back as an error is an *Error: the agent's own,
 // or CodeUnreachable, CodeTimeout or CodeDenied of the client's making; only
 // where ctx is canceled it is the error of ctx. A ctx that cannot be canceled,
-// such as the plugin's, costs nothing.
+// such as the plugin's, costs nothing. A fetch whose agent goes before it answers is
+// sent again.
 func Call(ctx context.Context, path string, deadline time.Time, op Op, request [parts][]byte) (Frame, error) {
-	conn, err := dial(path, deadline)
-	if err != nil {
-		return Frame{}, err
+	reply, err := once(ctx, path, deadline, op, request)
+	for tries := 1; tries < 3 && op == OpFetch && closed(err); tries++ {
+		reply, err = once(ctx, path, deadline, op, request)
 	}
-	defer conn.Close()
-	if ctx.Done() != nil {
-		stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Now()) })
-		defer stop()
-	}
-	reply, err := exchange(conn, op, request)
 	switch {
 	case err != nil && errors.Is(ctx.Err(), context.Canceled):
 		return Frame{}, ctx.Err()
@@ -46,6 +41,27 @@ func Call(ctx context.Context, path string, deadline time.Time, op Op, request [
 		return Frame{}, &Error{Code: code, What: string(reply.Parts[0]), Hint: string(reply.Parts[1])}
 	}
 	return reply, nil
+}
+
+// once connects and asks.
+func once(ctx context.Context, path string, deadline time.Time, op Op, request [parts][]byte) (Frame, error) {
+	conn, err := dial(path, deadline)
+	if err != nil {
+		return Frame{}, err
+	}
+	defer conn.Close()
+	if ctx.Done() != nil {
+		stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Now()) })
+		defer stop()
+	}
+	return exchange(conn, op, request)
+}
+
+// closed reports whether the agent has gone before it answered: it crashed, or was
+// stopped. Where a service manager keeps the socket the next one is on its way, and
+// a fetch may be asked twice.
+func closed(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
 }
 
 func exchange(conn io.ReadWriter, op Op, request [parts][]byte) (Frame, error) {
@@ -110,7 +126,7 @@ func callError(path string, err error) error {
 		return &Error{CodeTimeout, "agent: no answer in time from " + path, "look at the agent's log, or restart it"}
 	case errors.Is(err, fs.ErrPermission):
 		return &Error{CodeDenied, "agent: socket " + path + ": permission denied", "the socket must belong to you"}
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
+	case closed(err):
 		return &Error{CodeUnreachable, "agent: the connection to " + path + " closed without an answer", "look at the agent's log"}
 	}
 	return &Error{CodeUnreachable, "agent: " + err.Error(), ""}

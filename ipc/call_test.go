@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -159,5 +160,27 @@ func TestCallEnds(t *testing.T) {
 	})
 	if _, err := ipc.Call(ctx, path, in(time.Hour), ipc.OpStatus, [3][]byte{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("canceled: %v", err)
+	}
+}
+
+// An agent that goes before it answers has a successor, where a service manager
+// keeps the socket: a fetch asks that one. Nothing else is asked twice.
+func TestFetchAgain(t *testing.T) {
+	t.Parallel()
+	var served atomic.Int64
+	path := listen(t, func(c net.Conn) {
+		if served.Add(1)%3 != 0 {
+			_, _ = ipc.ReadFrame(c, ipc.MaxPart, nil)
+			return
+		}
+		replies(frame(ipc.CodeOK, "fine", "", "\x00"))(c)
+	})
+	reply, err := ipc.Fetch(t.Context(), path, in(5*time.Second), ipc.FetchRequest{Name: "prod"})
+	if err != nil || string(reply.Stdout) != "fine" || served.Load() != 3 {
+		t.Errorf("%+v, %v, served %d times", reply, err, served.Load())
+	}
+	var e *ipc.Error
+	if _, err := ipc.Call(t.Context(), path, in(5*time.Second), ipc.OpStatus, [3][]byte{}); !errors.As(err, &e) || e.Code != ipc.CodeUnreachable || served.Load() != 4 {
+		t.Errorf("%v, served %d times", err, served.Load())
 	}
 }

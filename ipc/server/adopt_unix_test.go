@@ -1,0 +1,78 @@
+//go:build unix
+
+package server_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/cwagent/cwagent/ipc"
+	"github.com/cwagent/cwagent/ipc/ipctest"
+	"github.com/cwagent/cwagent/ipc/server"
+)
+
+// unit makes a socket as a service manager does: it stays when we close ours.
+func unit(t *testing.T, path string) *net.UnixListener {
+	t.Helper()
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.SetUnlinkOnClose(false)
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+// An agent at a socket that is a service manager's waits for the lock, and leaves
+// the socket where it is.
+func TestAdopt(t *testing.T) {
+	path := ipctest.SocketPath(t)
+	before := mustListen(t, path)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	l, err := server.Adopt(path, unit(t, path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if before.Ours() || !l.Ours() {
+		t.Errorf("the path is the first one's: %v, the second one's: %v", before.Ours(), l.Ours())
+	}
+	var e *ipc.Error
+	if err := l.TryLock(); !errors.As(err, &e) || e.Code != ipc.CodeExists {
+		t.Errorf("%v", err)
+	}
+	interrupted, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := l.Lock(interrupted); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	locked := make(chan error)
+	go func() { locked <- l.Lock(t.Context()) }()
+	before.Close()
+	if err := <-locked; err != nil {
+		t.Fatal(err)
+	}
+	if err := l.TryLock(); err != nil {
+		t.Error(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(path); err != nil {
+		t.Errorf("the service manager's socket is gone: %v", err)
+	}
+}
+
+func TestAdoptRefuses(t *testing.T) {
+	path := ipctest.SocketPath(t)
+	_, err := server.Adopt(path+"2", unit(t, path))
+	var e *ipc.Error
+	if !errors.As(err, &e) || !strings.Contains(e.What, "listens on "+path+", and the plugin connects to "+path+"2") || e.Hint == "" {
+		t.Errorf("%v", err)
+	}
+}
