@@ -36,9 +36,10 @@ type Config struct {
 	Now      func() time.Time // the wall clock
 	Alarm    Alarm            // the same clock, as what it wakes by
 	Log      *slog.Logger
-	Settings Settings // what the person has written down; may be zero
-	Version  string   // of this program, for status
-	Socket   string   // path, for status
+	Settings Settings  // what the person has written down; may be zero
+	Version  string    // of this program, for status
+	Socket   string    // path, for status
+	Start    ipc.Start // likewise
 
 	// Watched says how the files are that somebody looks after, for status. Changed
 	// is called whenever there is something new about a credential, under a lock:
@@ -217,5 +218,5 @@ func (a *Agent) changing(ctx context.Context) (done func(), err error) {
 
 // info describes this agent.
 func (a *Agent) info() ipc.AgentInfo {
-	return ipc.AgentInfo{Version: a.Version, PID: os.Getpid(), Started: a.started, Socket: a.Socket}
+	return ipc.AgentInfo{Version: a.Version, PID: os.Getpid(), Started: a.started, Start: a.Start, Socket: a.Socket}
 }

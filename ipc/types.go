@@ -242,8 +242,18 @@ type AgentInfo struct {
 	Version string    `json:"version"`
 	PID     int       `json:"pid"`
 	Started time.Time `json:"started"`
+	Start   Start     `json:"start"`
 	Socket  string    `json:"socket"`
 }
+
+// Start says who has started an agent.
+type Start string
+
+const (
+	StartManager Start = "manager" // systemd or launchd
+	StartPlugin  Start = "plugin"  // because somebody asked
+	StartPerson  Start = "person"
+)
 
 // StoreInfo says where tokens rest, and why there.
 type StoreInfo struct {

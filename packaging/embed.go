@@ -2,12 +2,52 @@
 // installs the units embeds the very files that packages ship.
 package packaging
 
-import _ "embed"
+import (
+	_ "embed"
+	"encoding/xml"
+	"strings"
+)
 
-// Units of systemd's user manager. They name /usr/bin/cwagent.
+// The names under which service managers know us.
+const (
+	ServiceUnit  = "cwagent.service"
+	SocketUnit   = "cwagent.socket"
+	LaunchdLabel = "com.github.cwagent"
+)
+
 var (
 	//go:embed systemd/cwagent.service
-	Service string
+	service string
 	//go:embed systemd/cwagent.socket
-	Socket string
+	socket string
+	//go:embed launchd/com.github.cwagent.plist
+	plist string
 )
+
+// Service is the unit of the agent for systemd's user manager, with the program at
+// an absolute path.
+func Service(program string) string {
+	return strings.Replace(service, "ExecStart=/usr/bin/cwagent ", "ExecStart="+unitWord(program)+" ", 1)
+}
+
+// Socket is the unit of its socket.
+func Socket() string { return socket }
+
+// unitWord quotes a path as systemd.service(5) wants it.
+func unitWord(path string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, `%`, `%%`, `$`, `$$`).Replace(path) + `"`
+}
+
+// Plist is the agent's property list for launchd, which is not to be told where it
+// is but by absolute paths.
+func Plist(program, log string) string {
+	return strings.NewReplacer(
+		"/usr/local/bin/cwagent<", text(program)+"<", "/Users/me/Library/Logs/cwagent/agent.log", text(log),
+	).Replace(plist)
+}
+
+func text(s string) string {
+	var b strings.Builder
+	_ = xml.EscapeText(&b, []byte(s)) // a Builder takes everything
+	return b.String()
+}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/cwagent/cwagent/ipc"
 	"github.com/cwagent/cwagent/ipc/server"
+	"github.com/cwagent/cwagent/packaging"
 )
 
 // probeWait is how long the agent may take to answer itself.
@@ -34,6 +35,20 @@ func listen(path string) (*server.Listener, error) {
 	}
 	return server.Adopt(path, ul)
 }
+
+// start says who has started this agent.
+func (r *agentRun) start() ipc.Start {
+	switch {
+	case r.socket.Kept(), r.getenv("XPC_SERVICE_NAME") == packaging.LaunchdLabel:
+		return ipc.StartManager
+	case r.getenv(startedByPlugin) != "":
+		return ipc.StartPlugin
+	}
+	return ipc.StartPerson
+}
+
+// startedByPlugin is a variable that the plugin sets for an agent that it starts.
+const startedByPlugin = "CWAGENT_STARTED_BY_PLUGIN"
 
 // A supervisor tells the service manager how the agent is, if there is one that
 // wants to know.

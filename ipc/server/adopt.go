@@ -72,6 +72,9 @@ func (l *Listener) Ours() bool {
 	return err == nil && os.SameFile(now, l.mine)
 }
 
+// Kept reports whether the socket is a service manager's.
+func (l *Listener) Kept() bool { return l.kept }
+
 func lockPath(path string) string {
 	return filepath.Join(filepath.Dir(path), filepath.Base(path)+".lock")
 }

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+
+	"github.com/cwagent/cwagent/agent/atomicfile"
+	"github.com/cwagent/cwagent/packaging"
+)
+
+// launchd is macOS's manager of a person's agents. kardianos/service speaks its old
+// verbs (load, unload), which are deprecated since macOS 10.11; these are the ones of
+// launchctl(1) today.
+type launchd struct {
+	home   string
+	domain string                                // gui/501
+	ctl    func(args ...string) (string, error) // launchctl
+}
+
+func newLaunchd(home string, uid int) manager {
+	return &launchd{home, "gui/" + strconv.Itoa(uid), func(args ...string) (string, error) { return output("launchctl", args...) }}
+}
+
+func (m *launchd) name() string { return "launchd" }
+
+func (m *launchd) plist() string {
+	return filepath.Join(m.home, "Library", "LaunchAgents", packaging.LaunchdLabel+".plist")
+}
+
+func (m *launchd) target() string { return m.domain + "/" + packaging.LaunchdLabel }
+
+func (m *launchd) loaded() bool {
+	_, err := m.ctl("print", m.target())
+	return err == nil
+}
+
+func (m *launchd) install(program string) (did []string, err error) {
+	logs := filepath.Join(m.home, "Library", "Logs", "cwagent")
+	if err := errors.Join(os.MkdirAll(logs, 0o700), os.MkdirAll(filepath.Dir(m.plist()), 0o755)); err != nil {
+		return nil, err
+	}
+	before, err := os.ReadFile(m.plist())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	text := packaging.Plist(program, filepath.Join(logs, "agent.log"))
+	if err := atomicfile.Write(m.plist(), []byte(text), atomicfile.Options{Mode: 0o644}); err != nil {
+		return nil, fail("", "service: write %s: %v", m.plist(), err)
+	}
+	// One that is loaded keeps the list that it was loaded with.
+	if m.loaded() {
+		_, err = m.ctl("bootout", m.target())
+	} else {
+		err = nil
+	}
+	if err == nil {
+		_, err = m.ctl("bootstrap", m.domain, m.plist())
+	}
+	if err == nil {
+		return []string{"written: " + m.plist(), "started, and at each login: " + packaging.LaunchdLabel}, nil
+	}
+	if before == nil {
+		os.Remove(m.plist())
+	} else {
+		_ = atomicfile.Write(m.plist(), before, atomicfile.Options{Mode: 0o644})
+	}
+	return nil, fail("it can be loaded in a graphical session of yours only; nothing was left behind", "service: launchctl: %v", err)
+}
+
+func (m *launchd) uninstall() (did []string, err error) {
+	if m.loaded() {
+		if _, err := m.ctl("bootout", m.target()); err != nil {
+			return nil, fail("launchctl print "+m.target()+" says more", "service: launchctl bootout: %v", err)
+		}
+		did = append(did, "stopped: "+packaging.LaunchdLabel)
+	}
+	switch err := os.Remove(m.plist()); {
+	case err == nil:
+		did = append(did, "removed: "+m.plist())
+	case !errors.Is(err, fs.ErrNotExist):
+		return did, err
+	}
+	return did, nil
+}
+
+// start loads the agent, which launchd then starts and keeps.
+func (m *launchd) start() error {
+	if m.loaded() {
+		return m.verb("kickstart", m.target())
+	}
+	return m.verb("bootstrap", m.domain, m.plist())
+}
+
+// stop unloads it: launchd would start it again otherwise.
+func (m *launchd) stop() error { return m.verb("bootout", m.target()) }
+
+func (m *launchd) restart() error { return m.verb("kickstart", "-k", m.target()) }
+
+func (m *launchd) verb(args ...string) error {
+	if _, err := m.ctl(args...); err != nil {
+		return fail("cwagent service install, if it is not installed", "service: launchctl %s: %v", args[0], err)
+	}
+	return nil
+}
+
+var launchdPID = regexp.MustCompile(`(?m)^\s*pid = (\d+)$`)
+
+func (m *launchd) state() (serviceState, error) {
+	s := serviceState{Manager: m.name(), Files: []string{}}
+	if _, err := os.Stat(m.plist()); err == nil {
+		s.Installed, s.Files = true, []string{m.plist()}
+	}
+	out, err := m.ctl("print", m.target())
+	s.Enabled = err == nil
+	if pid := launchdPID.FindStringSubmatch(out); err == nil && pid != nil {
+		s.Running = true
+		if s.PID, err = strconv.Atoi(pid[1]); err != nil {
+			return s, fmt.Errorf("launchctl print: %w", err)
+		}
+	}
+	return s, nil
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cwagent/cwagent/ipc"
+)
+
+func (c *cli) newServiceStatus() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "How it is installed, and how the agent that runs was started",
+		Long: `How it is installed, and how the agent that runs was started.
+Exit code 0: it is installed and an agent answers; 1: not installed; 3: installed,
+and no agent answers.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := oneOf(output, "text", "json"); err != nil {
+				return err
+			}
+			m, err := c.manager()
+			if err != nil {
+				return err
+			}
+			state, err := m.state()
+			if err != nil {
+				return err
+			}
+			agent, err := c.status(cmd.Context(), "")
+			return c.printService(state, agent.Agent, err == nil, output)
+		},
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	return cmd
+}
+
+// howStarted says in words who has started an agent.
+var howStarted = map[ipc.Start]string{
+	ipc.StartManager: "by the service manager", ipc.StartPlugin: "by the plugin, when somebody asked", ipc.StartPerson: "by hand",
+}
+
+func (c *cli) printService(s serviceState, agent ipc.AgentInfo, runs bool, output string) error {
+	if output == "json" {
+		enc := json.NewEncoder(c.out)
+		enc.SetIndent("", "  ")
+		out := struct {
+			serviceState
+			Agent *ipc.AgentInfo `json:"agent,omitempty"`
+		}{serviceState: s}
+		if runs {
+			out.Agent = &agent
+		}
+		if err := enc.Encode(out); err != nil {
+			return err
+		}
+	} else {
+		fmt.Fprintf(c.out, "service  %s: %s\n", s.Manager, s.words())
+		for _, f := range s.Files {
+			fmt.Fprintf(c.out, "         %s\n", printable(f))
+		}
+		if runs {
+			fmt.Fprintf(c.out, "agent    %s, pid %d, started %s\n", agent.Version, agent.PID, howStarted[agent.Start])
+		} else {
+			fmt.Fprintln(c.out, "agent    none answers")
+		}
+	}
+	switch {
+	case !s.Installed:
+		return exitCode(1)
+	case !runs:
+		return exitCode(exitUnreachable)
+	}
+	return nil
+}
+
+func (s serviceState) words() string {
+	if !s.Installed {
+		return "not installed; cwagent service install does it"
+	}
+	words := []string{"installed", "not started at login", "stopped"}
+	if s.Enabled {
+		words[1] = "started at login"
+	}
+	if s.Running {
+		words[2] = fmt.Sprintf("running, pid %d", s.PID)
+	}
+	return strings.Join(words, ", ")
+}

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/kardianos/service"
+
+	"github.com/cwagent/cwagent/agent/atomicfile"
+	"github.com/cwagent/cwagent/packaging"
+)
+
+// packaged is where packages put the units of user managers.
+const packaged = "/usr/lib/systemd/user"
+
+// systemd is a person's own service manager. The unit of the agent is kardianos's
+// to start, stop and install, with our text; the socket's it does not know.
+type systemd struct {
+	dir     string // of the person's own units
+	service service.Service
+	ctl     func(args ...string) (string, error) // systemctl --user
+}
+
+func newSystemd(home string, getenv func(string) string) (manager, error) {
+	if _, err := os.Stat("/run/systemd/system"); err != nil {
+		return nil, fail("run it in the foreground: cwagent agent", "service: systemd does not run here")
+	}
+	if getenv("XDG_RUNTIME_DIR") == "" { // su and the like forget it
+		os.Setenv("XDG_RUNTIME_DIR", "/run/user/"+strconv.Itoa(os.Getuid()))
+	}
+	m := &systemd{dir: filepath.Join(home, ".config", "systemd", "user"), ctl: func(args ...string) (string, error) {
+		return output("systemctl", append([]string{"--user"}, args...)...)
+	}}
+	return m, m.use("/usr/bin/cwagent")
+}
+
+// use has kardianos know the unit for that program.
+func (m *systemd) use(program string) (err error) {
+	m.service, err = service.New(nil, &service.Config{
+		Name:   strings.TrimSuffix(packaging.ServiceUnit, ".service"),
+		Option: service.KeyValue{"UserService": true, "SystemdScript": packaging.Service(program)},
+	})
+	return err
+}
+
+func (m *systemd) name() string { return "systemd, user manager" }
+
+func (m *systemd) unit(name string) string { return filepath.Join(m.dir, name) }
+
+// reachable reports whether the user manager answers: it has none without a session.
+func (m *systemd) reachable() bool {
+	_, err := m.ctl("show", "--property=Version")
+	return err == nil
+}
+
+func (m *systemd) install(program string) (did []string, err error) {
+	if !m.reachable() {
+		return m.installLater(program)
+	}
+	if m.isPackaged(program) {
+		did = append(did, "the units of the package are used: "+packaged)
+	} else {
+		made, err := m.write(program)
+		if err != nil {
+			return nil, err
+		}
+		did = append(did, made...)
+	}
+	for _, args := range [][]string{
+		{"daemon-reload"}, {"reenable", packaging.ServiceUnit, packaging.SocketUnit},
+		{"start", packaging.SocketUnit}, {"restart", packaging.ServiceUnit},
+	} {
+		if _, err := m.ctl(args...); err != nil {
+			return did, fail("systemctl --user status cwagent.service says more", "service: systemctl %s: %v", strings.Join(args, " "), err)
+		}
+	}
+	return append(did, "started, and at each login: "+packaging.ServiceUnit), nil
+}
+
+// isPackaged reports whether a package has installed units for that program, and
+// the person has none of his own, which would count more.
+func (m *systemd) isPackaged(program string) bool {
+	_, own := os.Stat(m.unit(packaging.ServiceUnit))
+	text, err := os.ReadFile(filepath.Join(packaged, packaging.ServiceUnit))
+	return err == nil && errors.Is(own, fs.ErrNotExist) && strings.Contains(string(text), "ExecStart="+program+" ")
+}
+
+// write puts both units there, or none.
+func (m *systemd) write(program string) (did []string, err error) {
+	if err := m.use(program); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(m.dir, 0o755); err != nil {
+		return nil, err
+	}
+	service, socket := m.unit(packaging.ServiceUnit), m.unit(packaging.SocketUnit)
+	_, fresh := os.Stat(service)
+	if err := atomicfile.Write(socket, []byte(packaging.Socket()), atomicfile.Options{Mode: 0o644}); err != nil {
+		return nil, fail("", "service: write %s: %v", socket, err)
+	}
+	if errors.Is(fresh, fs.ErrNotExist) {
+		if err := m.service.Install(); err != nil {
+			os.Remove(service)
+			os.Remove(socket)
+			return nil, fail("nothing was left behind", "service: %v", err)
+		}
+	} else if err := atomicfile.Write(service, []byte(packaging.Service(program)), atomicfile.Options{Mode: 0o644}); err != nil {
+		return nil, fail("", "service: write %s: %v", service, err)
+	}
+	return []string{"written: " + service, "written: " + socket}, nil
+}
+
+// installLater is for a login without a user manager that answers, such as su's.
+func (m *systemd) installLater(program string) (did []string, err error) {
+	if err := os.MkdirAll(filepath.Join(m.dir, "sockets.target.wants"), 0o755); err != nil {
+		return nil, err
+	}
+	for name, text := range map[string]string{packaging.ServiceUnit: packaging.Service(program), packaging.SocketUnit: packaging.Socket()} {
+		if err := atomicfile.Write(m.unit(name), []byte(text), atomicfile.Options{Mode: 0o644}); err != nil {
+			return did, fail("", "service: write %s: %v", m.unit(name), err)
+		}
+		did = append(did, "written: "+m.unit(name))
+	}
+	link := filepath.Join(m.dir, "sockets.target.wants", packaging.SocketUnit)
+	if err := os.Symlink(m.unit(packaging.SocketUnit), link); err != nil && !errors.Is(err, fs.ErrExist) {
+		return did, err
+	}
+	return append(did, "the user manager does not answer here; it starts the agent from the next login on, or at once, in a session of yours, with:",
+		"  systemctl --user daemon-reload && systemctl --user start "+packaging.SocketUnit), nil
+}
+
+func (m *systemd) uninstall() (did []string, err error) {
+	if m.reachable() {
+		// Not what a package has enabled for everybody: that is its own to take away.
+		if _, err := m.ctl("disable", "--now", packaging.SocketUnit, packaging.ServiceUnit); err == nil {
+			did = append(did, "stopped, and not at login any more: "+packaging.ServiceUnit)
+		}
+		if _, err := os.Stat(m.unit(packaging.ServiceUnit)); err == nil {
+			if err := m.service.Uninstall(); err != nil {
+				return did, fail("systemctl --user status cwagent.service says more", "service: %v", err)
+			}
+		}
+	}
+	for _, path := range []string{
+		m.unit(packaging.ServiceUnit), m.unit(packaging.SocketUnit),
+		filepath.Join(m.dir, "sockets.target.wants", packaging.SocketUnit), filepath.Join(m.dir, "default.target.wants", packaging.ServiceUnit),
+	} {
+		err := os.Remove(path)
+		if err == nil {
+			did = append(did, "removed: "+path)
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return did, err
+		}
+	}
+	_, _ = m.ctl("daemon-reload")
+	return did, nil
+}
+
+func (m *systemd) start() error {
+	if _, err := m.ctl("start", packaging.SocketUnit); err != nil {
+		return m.failed("start", err)
+	}
+	return m.failed("start", m.service.Start())
+}
+
+func (m *systemd) stop() error    { return m.failed("stop", m.service.Stop()) }
+func (m *systemd) restart() error { return m.failed("restart", m.service.Restart()) }
+
+func (m *systemd) failed(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fail("cwagent service install, if it is not installed; systemctl --user status cwagent.service says more", "service: %s: %v", what, err)
+}
+
+func (m *systemd) state() (serviceState, error) {
+	s := serviceState{Manager: m.name(), Files: []string{}}
+	for _, name := range []string{packaging.ServiceUnit, packaging.SocketUnit} {
+		for _, dir := range []string{m.dir, "/etc/systemd/user", packaged} {
+			if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+				s.Files = append(s.Files, filepath.Join(dir, name))
+				break
+			}
+		}
+	}
+	s.Installed = len(s.Files) == 2
+	if !s.Installed {
+		return s, nil
+	}
+	enabled, _ := m.ctl("is-enabled", packaging.SocketUnit) // its exit code says the same
+	s.Enabled = strings.HasPrefix(enabled, "enabled")
+	status, err := m.service.Status()
+	s.Running = err == nil && status == service.StatusRunning
+	if pid, err := m.ctl("show", "--property=MainPID", "--value", packaging.ServiceUnit); err == nil && s.Running {
+		s.PID, _ = strconv.Atoi(strings.TrimSpace(pid))
+	}
+	return s, nil
+}
+
+// output runs a program and returns what it prints; its error has what it complains
+// about.
+func output(program string, args ...string) (string, error) {
+	var complaint strings.Builder
+	cmd := exec.Command(program, args...)
+	cmd.Stderr = &complaint
+	out, err := cmd.Output()
+	if err != nil && strings.TrimSpace(complaint.String()) != "" {
+		err = errors.New(strings.Join(strings.Fields(complaint.String()), " "))
+	}
+	return string(out), err
+}
