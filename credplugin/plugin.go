@@ -4,7 +4,8 @@
 // It is small and dumb on purpose, because it starts with every kubectl: it
 // sends its argument and KUBERNETES_EXEC_INFO to the agent and copies back what
 // comes: bytes for stdout, bytes for stderr, an exit code. It knows no token
-// format, reads no configuration and starts nothing.
+// format and reads no configuration. Where no agent listens it has one started, by
+// the service manager or as a person has done it last.
 //
 // It promises to end within two seconds, whatever happens, because client-go
 // waits for a plugin without any limit while it holds a lock; to be silent on
@@ -38,7 +39,7 @@ const (
 // Run is the whole program. args are the command line without the program's
 // name, getenv is os.Getenv. It returns the exit code.
 func Run(args []string, getenv func(string) string, stdout, stderr io.Writer) int {
-	start := time.Now()
+	began := time.Now()
 	watchdog := time.AfterFunc(everything, func() { os.Exit(1) })
 	defer watchdog.Stop()
 
@@ -53,13 +54,20 @@ func Run(args []string, getenv func(string) string, stdout, stderr io.Writer) in
 	path, err := ipc.SocketPath(getenv)
 	told := openTold(path, err == nil)
 	var reply ipc.FetchReply
+	inVain := false
 	if err == nil {
 		hung, wait := told.hung(), answer
 		if hung {
 			wait = again
 		}
-		reply, err = fetch(path, start.Add(wait), args[0], getenv("KUBERNETES_EXEC_INFO"))
-		if hung && isTimeout(err) {
+		a := asking{path, began.Add(wait), args[0], getenv("KUBERNETES_EXEC_INFO")}
+		reply, err = a.fetch()
+		if noAgent(err) && start(path) {
+			reply, err = a.fetchSoon(err)
+			inVain = noAgent(err)
+		}
+		inVain = inVain || isTimeout(err)
+		if hung && inVain {
 			return 1
 		}
 	}
@@ -75,21 +83,46 @@ func Run(args []string, getenv func(string) string, stdout, stderr io.Writer) in
 	if err != nil {
 		exit, why = 1, text(err)
 	}
-	if told.first(why, isTimeout(err)) {
+	if told.first(why, inVain) {
 		io.WriteString(stderr, why)
 	}
 	return exit
 }
 
-func fetch(path string, deadline time.Time, name, execInfo string) (ipc.FetchReply, error) {
-	if len(execInfo) > ipc.MaxPart {
+// startPoll is how often one looks whether an agent that was started listens.
+const startPoll = 5 * time.Millisecond
+
+// fetchSoon fetches from an agent that is about to listen. Until then err stands.
+func (a asking) fetchSoon(err error) (reply ipc.FetchReply, _ error) {
+	for noAgent(err) && time.Now().Add(startPoll).Before(a.deadline) {
+		time.Sleep(startPoll)
+		reply, err = a.fetch()
+	}
+	return reply, err
+}
+
+// noAgent reports whether nobody listens.
+func noAgent(err error) bool {
+	e, ok := err.(*ipc.Error)
+	return ok && e.Code == ipc.CodeUnreachable && e.Hint == ipc.StartHint
+}
+
+// An asking is one request of the plugin's.
+type asking struct {
+	path           string
+	deadline       time.Time
+	name, execInfo string
+}
+
+func (a asking) fetch() (ipc.FetchReply, error) {
+	if len(a.execInfo) > ipc.MaxPart {
 		return ipc.FetchReply{}, &ipc.Error{
 			Code: ipc.CodeTooLarge,
 			What: "KUBERNETES_EXEC_INFO: larger than 128 KiB",
 			Hint: "a smaller certificate-authority-data in the kubeconfig, perhaps",
 		}
 	}
-	return ipc.Fetch(context.Background(), path, deadline, ipc.FetchRequest{Name: name, ExecInfo: []byte(execInfo)})
+	return ipc.Fetch(context.Background(), a.path, a.deadline, ipc.FetchRequest{Name: a.name, ExecInfo: []byte(a.execInfo)})
 }
 
 func text(err error) string {

@@ -113,6 +113,9 @@ func dial(path string, deadline time.Time) (conn, error) {
 	return conn, nil
 }
 
+// StartHint is the hint of the error that says that nobody listens.
+const StartHint = "start it with: cwagent agent"
+
 // callError says what an error of the socket means for a person.
 func callError(path string, err error) error {
 	var ours *Error
@@ -121,7 +124,7 @@ func callError(path string, err error) error {
 	case errors.As(err, &ours):
 		return ours
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOTDIR):
-		return &Error{CodeUnreachable, "agent: not running: nobody listens at " + path, "start it with: cwagent agent"}
+		return &Error{CodeUnreachable, "agent: not running: nobody listens at " + path, StartHint}
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return &Error{CodeTimeout, "agent: no answer in time from " + path, "look at the agent's log, or restart it"}
 	case errors.Is(err, fs.ErrPermission):

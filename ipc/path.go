@@ -51,10 +51,7 @@ func socketDir(goos string, getenv func(string) string) (string, error) {
 	if dir := getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "cwagent"), nil
 	}
-	if dir := "/run/user/" + strconv.Itoa(os.Getuid()); checkPrivate(dir) == nil {
-		return filepath.Join(dir, "cwagent"), nil
-	}
-	return TempDir(), nil
+	return userDir(), nil
 }
 
 // TempDir names the folder of last resort, which [PrivateDir] makes and judges:

@@ -46,7 +46,7 @@ func (c *Command) environment() (env, values []string, e *agent.SourceError) {
 	for _, v := range environ() {
 		name, value, _ := strings.Cut(v, "=")
 		all[name] = value
-		if isPassed(name) {
+		if Passed(name) {
 			has[name] = value
 		}
 	}
@@ -77,7 +77,9 @@ func (c *Command) environment() (env, values []string, e *agent.SourceError) {
 	return env, values, nil
 }
 
-func isPassed(name string) bool {
+// Passed reports whether a program that the agent runs gets the agent's variable of
+// that name.
+func Passed(name string) bool {
 	if runtime.GOOS == "windows" && slices.Contains(passedWindows, strings.ToUpper(name)) {
 		return true
 	}

@@ -93,8 +93,14 @@ func (c *cli) runAgent(ctx context.Context, fl agentFlags) error {
 	if r.socket, err = listen(r.path); err != nil {
 		return err
 	}
+	forget, signaled := r.leaveLaunch(), ctx
 	ctx, r.leave = context.WithCancel(ctx)
 	defer r.leave()
+	defer func() {
+		if signaled.Err() != nil && terminal(c.in) {
+			forget() // somebody who is there wants no agent
+		}
+	}()
 	stop := context.AfterFunc(ctx, func() {
 		time.Sleep(lastWait)
 		r.shown.Error("something hangs: left without it")

@@ -56,6 +56,9 @@ func home(env *testscript.Env) error {
 	env.Setenv("HOME", env.WorkDir)
 	env.Setenv("XDG_RUNTIME_DIR", run)
 	env.Setenv("TZ", "UTC")
+	// An agent with a variable of its own is not started again by the plugin: no
+	// script has one that it does not know of.
+	env.Setenv("CWAGENT_STATE_DIR", filepath.Join(env.WorkDir, ".local", "state", "cwagent"))
 	env.Setenv("GORACE", "atexit_sleep_ms=0") // else every program of a script ends a second later
 	if err := configure(env, "https://127.0.0.1:1", ""); err != nil {
 		return err

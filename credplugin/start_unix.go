@@ -1,0 +1,119 @@
+//go:build unix
+
+package credplugin
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/cwagent/cwagent/ipc"
+)
+
+// managerWait is how long a service manager may take to say whether it has started
+// something.
+const managerWait = 700 * time.Millisecond
+
+// maxLaunch is the size of a launch record that is not one.
+const maxLaunch = 64 << 10
+
+// start has an agent started that will listen at path, and reports whether one may
+// come: by the service manager, or as the last person has started one. Nothing that
+// a kubeconfig can set has a say in what is started.
+func start(path string) bool {
+	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(null)
+	keepDescriptors()
+	if program, args, env := manager(path); program != "" && succeeds(null, program, args, env) {
+		return true
+	}
+	dir, err := unix.Open(filepath.Dir(ipc.LaunchPath()), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(dir)
+	if !private(dir) {
+		return false
+	}
+	f, err := unix.Openat(dir, filepath.Base(ipc.LaunchPath()), unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	// Not closed: its lock says until our end that somebody is starting one.
+	l, ok := readLaunch(f)
+	if !ok || l.Socket != path {
+		unix.Close(f)
+		return false
+	}
+	if unix.Flock(f, unix.LOCK_EX|unix.LOCK_NB) != nil {
+		return true // another plugin is at it
+	}
+	_, err = spawn(null, l.Args[0], l.Args, append(l.Env, startedByPlugin))
+	return err == nil
+}
+
+// startedByPlugin tells the agent how it was started.
+const startedByPlugin = "CWAGENT_STARTED_BY_PLUGIN=1"
+
+// private reports whether what fd is belongs to us, and to nobody else.
+func private(fd int) bool {
+	var st unix.Stat_t
+	return unix.Fstat(fd, &st) == nil && int(st.Uid) == os.Getuid() && st.Mode&0o077 == 0
+}
+
+func readLaunch(fd int) (l ipc.Launch, ok bool) {
+	var st unix.Stat_t
+	if !private(fd) || unix.Fstat(fd, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG || st.Size > maxLaunch {
+		return ipc.Launch{}, false
+	}
+	b := make([]byte, st.Size)
+	n, err := unix.Pread(fd, b, 0)
+	if err != nil || n < len(b) {
+		return ipc.Launch{}, false
+	}
+	return ipc.DecodeLaunch(b)
+}
+
+// spawn starts a program that outlives us: with nothing of ours open, in a session
+// of its own, where no folder is kept busy.
+func spawn(null int, program string, args, env []string) (pid int, err error) {
+	fd := uintptr(null)
+	return syscall.ForkExec(program, args, &syscall.ProcAttr{
+		Dir: "/", Env: env, Files: []uintptr{fd, fd, fd}, Sys: &syscall.SysProcAttr{Setsid: true},
+	})
+}
+
+// succeeds runs a program and reports whether it ends well in time.
+func succeeds(null int, program string, args, env []string) bool {
+	pid, err := spawn(null, program, args, env)
+	if err != nil {
+		return false
+	}
+	done := make(chan bool, 1)
+	go func() {
+		var status syscall.WaitStatus
+		for {
+			_, err := syscall.Wait4(pid, &status, 0, nil)
+			if err != syscall.EINTR {
+				done <- err == nil && status.ExitStatus() == 0
+				return
+			}
+		}
+	}()
+	select {
+	case ok := <-done:
+		return ok
+	case <-time.After(managerWait):
+		return true // it may yet come
+	}
+}
+
+// uid is the user's id in words.
+func uid() string { return strconv.Itoa(os.Getuid()) }

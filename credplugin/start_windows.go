@@ -1,0 +1,4 @@
+package credplugin
+
+// start starts nothing here.
+func start(string) bool { return false }
