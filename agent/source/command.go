@@ -48,6 +48,7 @@ type Command struct {
 	Lifetime time.Duration // of a token that comes without an expiry; zero: unknown
 	Now      func() time.Time
 	Environ  func() []string // the agent's environment; os.Environ where it is nil
+	Outside  *Outside        // nil: it is a child of the agent, with the agent's limits
 }
 
 var _ agent.Source = (*Command)(nil)
@@ -82,7 +83,7 @@ func (c *Command) next(ctx context.Context) (agent.Minted, *agent.SourceError) {
 		return agent.Minted{}, e
 	}
 	asked := clock(c.Now)
-	r := run{argv: c.Argv, env: env, timeout: c.Timeout}
+	r := run{argv: c.Argv, env: env, timeout: c.Timeout, outside: c.Outside}
 	if r.timeout <= 0 {
 		r.timeout = patience
 	}
@@ -101,6 +102,7 @@ type run struct {
 	argv    []string
 	env     []string
 	timeout time.Duration
+	outside *Outside
 	stdout  head
 	stderr  tail
 }
@@ -118,10 +120,19 @@ func (r *run) do(ctx context.Context) *agent.SourceError {
 	ctx, stop := context.WithTimeoutCause(ctx, r.timeout, errTimeout)
 	defer stop()
 	r.stdout.full = func() { cancel(errFlood) }
-	cmd := exec.CommandContext(ctx, r.argv[0], r.argv[1:]...)
+	argv, kill := r.argv, func() {}
+	if r.outside != nil {
+		if err := startable(argv[0]); err != nil {
+			return r.unstarted(ctx, err)
+		}
+		argv, kill = r.outside.wrap(argv, r.env, r.timeout)
+	}
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Env, cmd.Stdout, cmd.Stderr = r.env, &r.stdout, &r.stderr
 	cmd.WaitDelay = grace
 	apart(cmd)
+	end := cmd.Cancel
+	cmd.Cancel = func() error { defer kill(); return end() }
 	if err := cmd.Start(); err != nil {
 		return r.unstarted(ctx, err)
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/cwagent/cwagent/agent/ledger"
 	"github.com/cwagent/cwagent/agent/render"
 	"github.com/cwagent/cwagent/agent/rewritten"
+	"github.com/cwagent/cwagent/agent/source"
 	"github.com/cwagent/cwagent/agent/store"
 	"github.com/cwagent/cwagent/agent/wall"
 	"github.com/cwagent/cwagent/ipc"
@@ -92,6 +93,11 @@ func (c *cli) runAgent(ctx context.Context, fl agentFlags) error {
 	r.set.level = &r.level
 	if r.socket, err = listen(r.path); err != nil {
 		return err
+	}
+	if program, err := os.Executable(); err == nil && r.start() == ipc.StartManager {
+		if o := (&source.Outside{Helper: []string{program, sourceExec}}); o.Available() {
+			r.set.outside = o
+		}
 	}
 	forget, signaled := r.leaveLaunch(), ctx
 	ctx, r.leave = context.WithCancel(ctx)

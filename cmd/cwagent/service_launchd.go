@@ -18,7 +18,7 @@ import (
 // launchctl(1) today.
 type launchd struct {
 	home   string
-	domain string                                // gui/501
+	domain string                               // gui/501
 	ctl    func(args ...string) (string, error) // launchctl
 }
 

@@ -31,7 +31,8 @@ type settings struct {
 	sources map[string]madeSource
 	verify  liveVerifier
 	folders folders
-	level   *slog.LevelVar // of what a person sees of the log
+	level   *slog.LevelVar  // of what a person sees of the log
+	outside *source.Outside // where the agent is locked down, programs run outside of that
 }
 
 // A madeSource is kept for as long as the config says the same about it: the agent
@@ -144,7 +145,7 @@ func (s *settings) source(name string, from config.Source) madeSource {
 	switch {
 	case from.Command != nil:
 		m.source = &source.Command{
-			Argv: from.Command.Argv, Env: from.Command.Env, Timeout: from.Command.Timeout, Lifetime: from.Command.Lifetime, Now: s.now,
+			Argv: from.Command.Argv, Env: from.Command.Env, Timeout: from.Command.Timeout, Lifetime: from.Command.Lifetime, Now: s.now, Outside: s.outside,
 		}
 	case from.File != nil:
 		m.source = &source.File{Path: from.File.Path, Lifetime: from.File.Lifetime, Now: s.now, WatchFolder: s.folders.watch}
