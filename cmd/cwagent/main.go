@@ -23,8 +23,6 @@ import (
 // version is set by the linker.
 var version = "devel"
 
-func main() { os.Exit(run()) }
-
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -1,0 +1,7 @@
+//go:build !docs
+
+package main
+
+import "os"
+
+func main() { os.Exit(run()) }
