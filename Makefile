@@ -8,7 +8,7 @@ SHELL   := /bin/bash
 # its build, or all of Kubernetes would be compiled once more.
 BEDTEST := ./internal/cloud ./internal/control
 GO      ?= go
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+VERSION := $(shell ./packaging/version)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 GOFILES  = $(shell git ls-files '*.go' 2>/dev/null)
 
@@ -17,7 +17,7 @@ PREFIX  ?= $(if $(filter 0,$(shell id -u)),/usr/local,$(HOME)/.local)
 DESTDIR ?=
 SHARE    = $(DESTDIR)$(PREFIX)/share
 
-.PHONY: all build install uninstall testbed demo deps check test bench soak clean
+.PHONY: all build install uninstall testbed demo package release deps check test bench soak clean
 
 all: build
 
@@ -46,9 +46,19 @@ testbed: ## bin/testbed (a real API server) and bin/kubectl; slow only the first
 demo: build testbed ## from a token in a file to a token in the agent, command by command
 	./cmd/testbed/demo.sh bin
 
+package: ## deb and rpm for amd64 and arm64, in dist/
+	./packaging/build packages dist amd64 arm64
+
+release: ## dist/ from nothing: the packages, archives for Linux and macOS, their SBOMs and all checksums
+	rm -rf dist
+	./packaging/build packages dist amd64 arm64
+	./packaging/build archives dist linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
+	cd dist && sha256sum * > SHA256SUMS
+
 deps: ## install what the tests need (Debian packages as root; Go modules)
 	./.ci/deps
 	$(GO) mod download
+	$(GO) -C .ci/tools mod download
 
 check: ## formatting, vet, and that it builds for the other systems
 	@test -z "$$(gofmt -l $(GOFILES))" || { gofmt -l $(GOFILES); echo 'run: gofmt -w .'; exit 1; }
@@ -56,6 +66,7 @@ check: ## formatting, vet, and that it builds for the other systems
 	GOOS=darwin $(GO) vet ./...
 	GOOS=windows $(GO) vet ./...
 	$(GO) vet -tags vm ./agent/wall
+	$(GO) vet -tags docs ./cmd/cwagent
 	cd cmd/testbed && $(GO) vet $(BEDTEST)
 	! command -v systemd-analyze >/dev/null || ./packaging/systemd/verify
 
