@@ -5,6 +5,7 @@ package packaging
 import (
 	_ "embed"
 	"encoding/xml"
+	"regexp"
 	"strings"
 )
 
@@ -33,8 +34,14 @@ func Service(program string) string {
 // Socket is the unit of its socket.
 func Socket() string { return socket }
 
+// plain is a path that needs no quotes.
+var plain = regexp.MustCompile(`^[A-Za-z0-9/._-]+$`)
+
 // unitWord quotes a path as systemd.service(5) wants it.
 func unitWord(path string) string {
+	if plain.MatchString(path) {
+		return path
+	}
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, `%`, `%%`, `$`, `$$`).Replace(path) + `"`
 }
 

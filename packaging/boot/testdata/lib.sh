@@ -1,0 +1,32 @@
+# What the scripts share. They run as root in a machine that boot.sh has booted, with
+# /opt/t from outside: new.deb, old.deb, bin/ and this folder.
+set -euo pipefail
+trap 'echo "FAILED at line $LINENO: $BASH_COMMAND" >&2' ERR
+
+say() { echo "== $*"; }
+ms() { echo $(($(date +%s%N) / 1000000)); }
+
+# person NAME: a user who is logged in, with a keyring that is unlocked. as_NAME runs
+# commands as that user, in that session.
+person() {
+  id "$1" >/dev/null 2>&1 || useradd -m "$1"
+  loginctl enable-linger "$1"
+  local run=/run/user/$(id -u "$1")
+  within 10 test -S "$run/bus"
+  eval "as_$1() { runuser -u $1 -- env HOME=/home/$1 XDG_RUNTIME_DIR=$run DBUS_SESSION_BUS_ADDRESS=unix:path=$run/bus PATH=/usr/bin:/bin:/opt/t/bin \"\$@\"; }"
+}
+unlock() { as_$1 sh -c 'printf secret | gnome-keyring-daemon --replace --unlock --components=secrets >/dev/null 2>&1'; }
+
+# within SECONDS COMMAND...: it succeeds in that time.
+within() {
+  local end=$(($(ms) + $1 * 1000))
+  shift
+  until "$@" >/dev/null 2>&1; do
+    [ "$(ms)" -lt $end ] || { echo "not in time: $*" >&2; "$@" || true; return 1; }
+    sleep 0.02
+  done
+}
+# refuse COMMAND...: it fails.
+refuse() { if "$@"; then echo "succeeded: $*" >&2; return 1; fi; }
+pid() { as_ada systemctl --user show --property=MainPID --value cwagent.service; }
+agent() { as_ada cwagent status -o json | sed -n "s/^ *\"$1\": \"\\{0,1\\}\\([^\",]*\\).*/\\1/p" | head -1; }
