@@ -1,0 +1,92 @@
+# What the unit promises is enforced, and what the agent needs works in spite of it.
+. /opt/t/scripts/lib.sh
+dpkg -i /opt/t/new.deb >/dev/null
+person ada
+unlock ada
+
+say each directive is enforced
+cat >/tmp/probe.py <<'P'
+import ctypes, errno, mmap, os, resource, socket, stat
+libc = ctypes.CDLL(None, use_errno=True)
+def denied(what, f):
+    try:
+        r = f()
+    except OSError as e:
+        print(what, errno.errorcode[e.errno]); return
+    print(what, "OK" if r is None or r >= 0 else errno.errorcode[ctypes.get_errno()])
+denied("RestrictNamespaces", lambda: libc.unshare(0x10000000))
+denied("RestrictAddressFamilies", lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0).close())
+open("/tmp/suid", "w").close()
+denied("RestrictSUIDSGID", lambda: os.chmod("/tmp/suid", 0o4755))
+denied("RestrictRealtime", lambda: os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1)))
+denied("LockPersonality", lambda: libc.personality(8))
+denied("MemoryDenyWriteExecute", lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC).close())
+denied("SystemCallFilter", lambda: libc.syscall(169, 0, 0, 0))
+print("UMask", oct(os.umask(0)))
+print("LimitCORE", resource.getrlimit(resource.RLIMIT_CORE))
+print([l.strip() for l in open("/proc/self/status") if l.startswith("NoNewPrivs")][0])
+P
+chmod 644 /tmp/probe.py
+sed -e 's,^ExecStart=.*,ExecStart=/usr/bin/python3 /tmp/probe.py,' -e 's,^Type=.*,Type=oneshot,' -e '/^\(Requires\|After\|Also\|Restart\|WatchdogSec\)/d' \
+  -e 's,^UMask=.*,&\nStandardOutput=file:/tmp/probed,' /usr/lib/systemd/user/cwagent.service >/usr/lib/systemd/user/probe.service
+as_ada systemctl --user daemon-reload
+as_ada systemctl --user start probe.service
+cat /tmp/probed
+for line in 'RestrictNamespaces EPERM' 'RestrictAddressFamilies EAFNOSUPPORT' 'RestrictSUIDSGID EPERM' 'RestrictRealtime EPERM' 'LockPersonality EPERM' \
+  'MemoryDenyWriteExecute EPERM' 'SystemCallFilter EPERM' 'UMask 0o77' 'LimitCORE (0, 0)' 'NoNewPrivs:	1'; do
+  grep -qxF "$line" /tmp/probed || { echo "not enforced: $line"; exit 1; }
+done
+# the same without: the probe can fail
+sed -i '/^\(NoNew\|System\|Restrict\|Lock\|Memory\|UMask\|Limit\)/d; s,^\[Install\],StandardOutput=file:/tmp/open\n&,' /usr/lib/systemd/user/probe.service
+sed -i 's,^TimeoutStopSec=.*,&\nStandardOutput=file:/tmp/open,' /usr/lib/systemd/user/probe.service
+as_ada systemctl --user daemon-reload
+as_ada systemctl --user start probe.service
+cat /tmp/open
+refuse grep -qE '^(RestrictAddressFamilies|RestrictSUIDSGID|LockPersonality|MemoryDenyWriteExecute) E' /tmp/open
+
+say what it needs works: keyring, bus, network, kubeconfigs, downloads
+as_ada testbed up /home/ada/bed >/home/ada/bed.log 2>&1 &
+within 60 as_ada testbed url /home/ada/bed
+as_ada mkdir -p /home/ada/.config/cwagent /home/ada/.kube /home/ada/Downloads /home/ada/.local/state
+as_ada sh -c 'printf "coreweave:\n  endpoint: %s\n  caFile: /home/ada/bed/ca.crt\n" "$(testbed url /home/ada/bed)" > /home/ada/.config/cwagent/config.yaml'
+as_ada sh -c 'mv "$(testbed token /home/ada/bed --name prod --lifetime 8h --download /home/ada)" /home/ada/.kube/config'
+as_ada cp /home/ada/.kube/config /home/ada/before
+as_ada cwagent import --yes --name prod --expires 8h >/dev/null 2>&1
+as_ada cwagent status prod | grep -E '^(verified|saved) ' | grep -vE 'never|no'
+as_ada cp /home/ada/before /home/ada/.kube/config
+within 5 sh -c '! grep -q CW-SECRET /home/ada/.kube/config'
+kill -KILL "$(pid)"
+as_ada kubectl --request-timeout=20s get --raw /version >/dev/null
+
+say sources run outside: setgid programs and node work, with the listed variables alone
+cp /usr/bin/id /usr/bin/gid; chgrp mail /usr/bin/gid; chmod 2755 /usr/bin/gid
+cat >/usr/bin/mint <<'M'
+#!/bin/sh
+{ gid -gn; grep NoNewPrivs /proc/self/status; env | cut -d= -f1 | sort | tr '\n' ' '; echo; command -v node >/dev/null && node -e 'console.log(6*7)'; } >/tmp/minted 2>&1
+testbed token /home/ada/bed --name "minted-$$" --lifetime 1h --raw
+M
+printf '#!/bin/sh\nsleep 1000\n' >/usr/bin/hang
+chmod 755 /usr/bin/mint /usr/bin/hang
+cp /opt/t/bin/testbed /usr/bin/testbed
+as_ada systemctl --user set-environment LEAK=s3cr3t
+as_ada sh -c 'cat >> /home/ada/.config/cwagent/config.yaml' <<'C'
+credentials:
+- name: minted
+  servers: [{url: "https://x.example"}]
+  source: {command: {argv: [/usr/bin/mint], env: [LISTED=yes]}}
+- name: hangs
+  servers: [{url: "https://x.example"}]
+  source: {command: {argv: [/usr/bin/hang], timeout: 1s}}
+C
+within 10 sh -c "runuser -u ada -- env XDG_RUNTIME_DIR=/run/user/$(id -u ada) HOME=/home/ada cwagent status minted | grep '^state *valid'"
+cat /tmp/minted
+[ "$(sed -n 1p /tmp/minted)" = mail ]
+grep -q 'NoNewPrivs:	0' /tmp/minted
+grep -q LISTED /tmp/minted
+refuse grep -q LEAK /tmp/minted
+! command -v node >/dev/null || grep -qx 42 /tmp/minted
+refuse as_ada cwagent rotate hangs 2>/tmp/said
+grep 'did not end within 1s and was killed' /tmp/said
+within 5 sh -c '! pgrep -u ada -x sleep'
+within 5 sh -c "! runuser -u ada -- env XDG_RUNTIME_DIR=/run/user/$(id -u ada) systemctl --user list-units --no-legend 'cwagent-source-*' | grep ."
+say done
