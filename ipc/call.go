@@ -27,9 +27,18 @@ type conn interface {
 // such as the plugin's, costs nothing. A fetch whose agent goes before it answers is
 // sent again.
 func Call(ctx context.Context, path string, deadline time.Time, op Op, request [parts][]byte) (Frame, error) {
-	reply, err := once(ctx, path, deadline, op, request)
+	return call(ctx, path, deadline, Version, op, request)
+}
+
+func call(ctx context.Context, path string, deadline time.Time, version byte, op Op, request [parts][]byte) (Frame, error) {
+	reply, err := once(ctx, path, deadline, version, op, request)
 	for tries := 1; tries < 3 && op == OpFetch && closed(err); tries++ {
-		reply, err = once(ctx, path, deadline, op, request)
+		reply, err = once(ctx, path, deadline, version, op, request)
+	}
+	if err == nil && Code(reply.Kind) == CodeVersion {
+		if v, ok := common(reply.Parts[2], version); ok {
+			return call(ctx, path, deadline, v, op, request)
+		}
 	}
 	switch {
 	case err != nil && errors.Is(ctx.Err(), context.Canceled):
@@ -43,8 +52,18 @@ func Call(ctx context.Context, path string, deadline time.Time, op Op, request [
 	return reply, nil
 }
 
+// common is the newest version that we speak and that an agent does which has refused
+// ours; spoken is what it says of itself.
+func common(spoken []byte, refused byte) (version byte, ok bool) {
+	if len(spoken) != 2 {
+		return 0, false
+	}
+	v := min(spoken[1], refused-1)
+	return v, v >= max(spoken[0], Oldest)
+}
+
 // once connects and asks.
-func once(ctx context.Context, path string, deadline time.Time, op Op, request [parts][]byte) (Frame, error) {
+func once(ctx context.Context, path string, deadline time.Time, version byte, op Op, request [parts][]byte) (Frame, error) {
 	conn, err := dial(path, deadline)
 	if err != nil {
 		return Frame{}, err
@@ -54,7 +73,7 @@ func once(ctx context.Context, path string, deadline time.Time, op Op, request [
 		stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Now()) })
 		defer stop()
 	}
-	return exchange(conn, op, request)
+	return exchange(conn, Frame{Version: version, Kind: uint16(op), Parts: request})
 }
 
 // closed reports whether the agent has gone before it answered: it crashed, or was
@@ -64,9 +83,9 @@ func closed(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
 }
 
-func exchange(conn io.ReadWriter, op Op, request [parts][]byte) (Frame, error) {
+func exchange(conn io.ReadWriter, request Frame) (Frame, error) {
 	buf := make([]byte, 0, 4096)
-	buf = AppendFrame(buf, Frame{Version: Version, Kind: uint16(op), Parts: request})
+	buf = AppendFrame(buf, request)
 	if _, err := conn.Write(buf); err != nil && !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
 		// Those two: the agent has answered without reading on. Read what it says.
 		return Frame{}, err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/cwagent/cwagent/ipc"
 	"github.com/cwagent/cwagent/ipc/ipctest"
+	"github.com/cwagent/cwagent/ipc/server"
 )
 
 // listen serves each connection with do, and returns the path.
@@ -182,5 +184,34 @@ func TestFetchAgain(t *testing.T) {
 	var e *ipc.Error
 	if _, err := ipc.Call(t.Context(), path, in(5*time.Second), ipc.OpStatus, [3][]byte{}); !errors.As(err, &e) || e.Code != ipc.CodeUnreachable || served.Load() != 4 {
 		t.Errorf("%v, served %d times", err, served.Load())
+	}
+}
+
+// A newer plugin asks an older agent in the newest version that both speak. (That a
+// newer agent answers an older plugin is the server's to test.)
+func TestOlderAgent(t *testing.T) {
+	t.Parallel()
+	path := ipctest.SocketPath(t)
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &server.Server{Agent: &ipctest.Fake{}, Log: slog.New(slog.DiscardHandler)}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- s.Serve(ctx, l) }()
+	t.Cleanup(func() { cancel(); <-done })
+	status := func(version byte) (ipc.Frame, error) {
+		return ipc.CallIn(t.Context(), path, in(5*time.Second), version, ipc.OpStatus, [3][]byte{[]byte("{}")})
+	}
+	for _, version := range []byte{1, 2, 9} {
+		if f, err := status(version); err != nil || f.Version != 1 {
+			t.Errorf("asked in version %d: %v, answered in %d", version, err, f.Version)
+		}
+	}
+	for _, spoken := range [][]byte{nil, {1}, {0, 0}, {2, 3}, {3, 3, 3}} { // by one with whom there is nothing in common
+		if v, ok := ipc.Common(spoken, 2); ok {
+			t.Errorf("%v: %d", spoken, v)
+		}
 	}
 }

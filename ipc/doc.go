@@ -50,7 +50,9 @@
 //
 // # Versions
 //
-// The first 20 bytes keep their meaning for ever. An agent that does not speak
-// the version of a request answers [CodeVersion] in a version 1 frame whose
-// message names both. Operations and codes are append-only.
+// The first 20 bytes keep their meaning for ever. An agent answers in the version of
+// the request; if it does not speak that, with [CodeVersion] in a version 1 frame
+// whose message names both, and whose part 2 is two bytes: the oldest and the newest
+// version that it speaks. A client that speaks one of those asks again in that one.
+// Operations and codes are append-only.
 package ipc

@@ -8,8 +8,10 @@ import (
 )
 
 const (
-	// Version of the protocol that this package speaks.
+	// Version of the protocol is the newest that this package speaks, Oldest the
+	// oldest.
 	Version = 1
+	Oldest  = 1
 
 	// MaxPart is the most bytes that one part of a request may have. execve
 	// allows 128 KiB for one environment variable, name and "=" included.

@@ -13,13 +13,14 @@ import (
 
 // answer turns a request into a reply. It never fails: a failure is a reply.
 func (s *Server) answer(ctx context.Context, f ipc.Frame) ipc.Frame {
-	if f.Version != ipc.Version {
-		return errorFrame(s.Log, wrongVersion(f.Version))
+	if !s.speaks(f.Version) {
+		return errorFrame(s.Log, s.wrongVersion(f.Version))
 	}
 	reply, err := s.dispatch(ctx, f)
 	if err != nil {
-		return errorFrame(s.Log, err)
+		reply = errorFrame(s.Log, err)
 	}
+	reply.Version = f.Version
 	return reply
 }
 
@@ -75,10 +76,15 @@ func (s *Server) dispatch(ctx context.Context, f ipc.Frame) (ipc.Frame, error) {
 	}
 }
 
-func wrongVersion(v byte) error {
+// speaks reports whether the agent knows that version of the protocol.
+func (s *Server) speaks(v byte) bool { return v >= ipc.Oldest && v <= s.newest() }
+
+func (s *Server) newest() byte { return ipc.Version + s.ahead }
+
+func (s *Server) wrongVersion(v byte) error {
 	return &ipc.Error{
 		Code: ipc.CodeVersion,
-		What: fmt.Sprintf("agent: it speaks version %d of its protocol, the request has version %d", ipc.Version, v),
+		What: fmt.Sprintf("agent: it speaks version %d of its protocol, the request has version %d", s.newest(), v),
 		Hint: "restart the agent after an upgrade",
 	}
 }

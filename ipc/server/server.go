@@ -42,6 +42,8 @@ type Server struct {
 	// means 1,024, or half of the descriptors that this process may have.
 	MaxConns int
 
+	ahead byte // of what this package speaks: for tests of the versions to come
+
 	mu      sync.Mutex
 	waiting waiting // connections without a whole request yet
 	open    int     // connections that have not been evicted
@@ -196,7 +198,7 @@ func (s *Server) serve(ctx context.Context, conn net.Conn, w *waiter) {
 		return // a request that cannot be answered is not begun
 	}
 	if err != nil {
-		s.refuse(conn, readError(req, err))
+		s.refuse(conn, s.readError(req, err))
 		return
 	}
 	s.write(conn, s.answer(ctx, req))
@@ -230,7 +232,12 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, 8<<10); return &b }}
 func (s *Server) write(conn net.Conn, f ipc.Frame) {
 	buf := buffers.Get().(*[]byte)
 	defer func() { clear(*buf); buffers.Put(buf) }()
-	f.Version = ipc.Version
+	if f.Version == 0 {
+		f.Version = ipc.Oldest
+	}
+	if ipc.Code(f.Kind) == ipc.CodeVersion {
+		f.Parts[2] = []byte{ipc.Oldest, s.newest()}
+	}
 	_ = conn.SetWriteDeadline(time.Now().Add(writeReply))
 	b := ipc.AppendFrame((*buf)[:0], f)
 	defer clear(b)

@@ -86,10 +86,10 @@ func (r *deadlineReader) Read(b []byte) (int, error) {
 
 // readError turns an error of reading a request into the answer, or into nil
 // where there is nobody to answer. f is what could be read of the request.
-func readError(f ipc.Frame, err error) error {
+func (s *Server) readError(f ipc.Frame, err error) error {
 	switch {
-	case errors.Is(err, ipc.ErrTooLarge) && f.Version != ipc.Version:
-		return wrongVersion(f.Version) // whose caps may be others
+	case errors.Is(err, ipc.ErrTooLarge) && !s.speaks(f.Version):
+		return s.wrongVersion(f.Version) // whose caps may be others
 	case errors.Is(err, ipc.ErrMalformed):
 		return &ipc.Error{Code: ipc.CodeMalformed, What: "request: not in the agent's language", Hint: "cwagent and cwagent-credential speak it"}
 	case errors.Is(err, ipc.ErrTooLarge):
