@@ -47,6 +47,7 @@ demo: build testbed ## from a token in a file to a token in the agent, command b
 	./cmd/testbed/demo.sh bin
 
 package: ## deb and rpm for amd64 and arm64, in dist/
+	rm -f dist/*.deb dist/*.rpm
 	./packaging/build packages dist amd64 arm64
 
 release: ## dist/ from nothing: the packages, archives for Linux and macOS, their SBOMs and all checksums
