@@ -24,7 +24,7 @@ all: build
 build: ## bin/cwagent and bin/cwagent-credential
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/cwagent ./cmd/cwagent-credential
 
-install: build ## both programs, completions and the systemd user unit, below PREFIX
+install: build ## both programs, completions and the systemd user units, below PREFIX
 	@case '$(PREFIX)' in /*) ;; *) echo 'install: PREFIX must be an absolute path' >&2; exit 1 ;; esac
 	install -d '$(DESTDIR)$(PREFIX)/bin' '$(SHARE)/bash-completion/completions' '$(SHARE)/zsh/site-functions' \
 	  '$(SHARE)/fish/vendor_completions.d' '$(SHARE)/systemd/user'
@@ -33,12 +33,13 @@ install: build ## both programs, completions and the systemd user unit, below PR
 	bin/cwagent completion zsh > '$(SHARE)/zsh/site-functions/_cwagent'
 	bin/cwagent completion fish > '$(SHARE)/fish/vendor_completions.d/cwagent.fish'
 	sed 's,^ExecStart=/usr/bin/cwagent,ExecStart="$(PREFIX)/bin/cwagent",' packaging/systemd/cwagent.service > '$(SHARE)/systemd/user/cwagent.service'
+	install -m644 packaging/systemd/cwagent.socket '$(SHARE)/systemd/user'
 	@case ":$$PATH:" in *":$(PREFIX)/bin:"*) ;; *) echo 'note: $(PREFIX)/bin is not in your PATH' ;; esac
 
 uninstall: ## removes what install put there; tokens stay in the keyring
 	rm -f '$(DESTDIR)$(PREFIX)/bin/cwagent' '$(DESTDIR)$(PREFIX)/bin/cwagent-credential' \
 	  '$(SHARE)/bash-completion/completions/cwagent' '$(SHARE)/zsh/site-functions/_cwagent' \
-	  '$(SHARE)/fish/vendor_completions.d/cwagent.fish' '$(SHARE)/systemd/user/cwagent.service'
+	  '$(SHARE)/fish/vendor_completions.d/cwagent.fish' '$(SHARE)/systemd/user/cwagent.service' '$(SHARE)/systemd/user/cwagent.socket'
 
 testbed: ## bin/testbed (a real API server) and bin/kubectl; slow only the first time
 	./cmd/testbed/build.sh bin

@@ -7,4 +7,4 @@ import (
 	"syscall"
 )
 
-var signals = map[string]os.Signal{"stop": syscall.SIGSTOP, "cont": syscall.SIGCONT, "kill": syscall.SIGKILL}
+var signals = map[string]os.Signal{"stop": syscall.SIGSTOP, "cont": syscall.SIGCONT, "kill": syscall.SIGKILL, "hup": syscall.SIGHUP}

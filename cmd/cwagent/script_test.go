@@ -37,9 +37,16 @@ func (t tests) Run() int {
 func TestScript(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
-		Setup:               home,
-		Cmds:                commands,
+		Dir:   "testdata/script",
+		Setup: home,
+		Cmds:  commands,
+		Condition: func(cond string) (bool, error) {
+			if cond != "systemd" {
+				return false, fmt.Errorf("unknown condition %q", cond)
+			}
+			_, err := os.Stat("/run/systemd/system")
+			return err == nil, nil
+		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 	})

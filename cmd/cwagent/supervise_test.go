@@ -2,12 +2,17 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cwagent/cwagent/ipc"
+	"github.com/cwagent/cwagent/ipc/server"
+	"github.com/cwagent/cwagent/packaging"
 )
 
 func TestStatusLine(t *testing.T) {
@@ -55,4 +60,46 @@ func TestLogHandler(t *testing.T) {
 			t.Errorf("%s, journal %v: %q", tt.format, tt.journal, got)
 		}
 	}
+}
+
+// A unit names a program at any path.
+func TestUnitOfProgram(t *testing.T) {
+	t.Parallel()
+	for program, want := range map[string]string{
+		"/usr/bin/cwagent":         "\nExecStart=/usr/bin/cwagent agent\n",
+		`/home/a b/50%/"$x"\y/cwa`: "\nExecStart=\"/home/a b/50%%/\\\"$$x\\\"\\\\y/cwa\" agent\n",
+	} {
+		if text := packaging.Service(program); !strings.Contains(text, want) {
+			t.Errorf("%s:\n%s", program, text)
+		}
+	}
+}
+
+// oneToken is an agent with one credential.
+type oneToken struct {
+	ipc.Agent
+	saved atomic.Bool
+}
+
+func (h *oneToken) Status(context.Context, ipc.StatusRequest) (ipc.Status, error) {
+	return ipc.Status{Credentials: []ipc.Credential{{Name: "prod", State: ipc.StateValid, Saved: h.saved.Load()}}}, nil
+}
+
+// An idle agent leaves when it would lose nothing by it, and not before.
+func TestWhileUsed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, leave := context.WithCancel(t.Context())
+		r, h, began := &agentRun{log: slog.New(slog.DiscardHandler), leave: leave}, &oneToken{}, time.Now()
+		go r.whileUsed(ctx, &server.Server{}, h, 8*time.Hour)
+		time.Sleep(20 * time.Hour)
+		if ctx.Err() != nil {
+			t.Fatal("it has left with a token in memory only")
+		}
+		h.saved.Store(true)
+		<-ctx.Done()
+		if took := time.Since(began); took != 24*time.Hour {
+			t.Errorf("it left after %v", took)
+		}
+	})
 }
