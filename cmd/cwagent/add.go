@@ -42,31 +42,7 @@ itself; those that end first come first.`,
 			if r.Servers, r.CAs, err = tls.servers(urls); err != nil {
 				return err
 			}
-			now := c.now()
-			if err := life.apply(&r, now, now); err != nil {
-				return err
-			}
-			a, err := c.agent()
-			if err != nil {
-				return err
-			}
-			switch {
-			case same && (r.Replace || r.Standby):
-				return fail("cwagent add --help", "add: --same is about the token that %s has, --replace and --standby bring another one", r.Name)
-			case same:
-				err = tokenItHas(cmd.Context(), a, &r)
-			default:
-				r.Secret, err = c.readToken(cmd.Context())
-			}
-			if err != nil {
-				return err
-			}
-			reply, err := a.Add(cmd.Context(), r)
-			if err != nil {
-				return err
-			}
-			c.printAdded(reply)
-			return nil
+			return c.runAdd(cmd.Context(), r, life, same)
 		},
 	}
 	f := cmd.Flags()
@@ -83,6 +59,34 @@ itself; those that end first come first.`,
 	f.BoolVar(&r.AllowIdentityChange, "allow-identity-change", false, "with --replace: the new token may belong to somebody else")
 	f.BoolVar(&r.AllowPlaintext, "allow-plaintext-keyring", false, "accept a keyring without a password: the token lies on disk in clear")
 	return cmd
+}
+
+func (c *cli) runAdd(ctx context.Context, r ipc.AddRequest, life lifeFlags, same bool) error {
+	now := c.now()
+	if err := life.apply(&r, now, now); err != nil {
+		return err
+	}
+	a, err := c.agent()
+	if err != nil {
+		return err
+	}
+	switch {
+	case same && (r.Replace || r.Standby):
+		return fail("cwagent add --help", "add: --same is about the token that %s has, --replace and --standby bring another one", r.Name)
+	case same:
+		err = tokenItHas(ctx, a, &r)
+	default:
+		r.Secret, err = c.readToken(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	reply, err := a.Add(ctx, r)
+	if err != nil {
+		return err
+	}
+	c.printAdded(reply)
+	return nil
 }
 
 // tokenItHas puts the token that a credential has into a request about it. It stays

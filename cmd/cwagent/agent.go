@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/coreos/go-systemd/v22/journal"
 	"github.com/spf13/cobra"
 
 	"github.com/cwagent/cwagent/agent"
@@ -76,28 +77,9 @@ func (c *cli) runAgent(ctx context.Context, fl agentFlags) error {
 	debug.SetGCPercent(25)
 	// net/http quotes what a server sent on Go's global logger.
 	stdlog.SetOutput(io.Discard)
-	r := &agentRun{cli: c, trail: audit.New()}
-	shown := newLogHandler(c.err, fl.logFormat, c.getenv("JOURNAL_STREAM") != "", &r.level)
-	r.shown, r.log = slog.New(shown), slog.New(slog.NewMultiHandler(shown, r.trail))
-	var err error
-	if r.path, err = ipc.SocketPath(c.getenv); err != nil {
+	r, err := c.newAgentRun(fl)
+	if err != nil {
 		return err
-	}
-	if r.state, err = config.StateDir(c.getenv); err != nil {
-		return err
-	}
-	if r.set, err = c.newSettings(r.log); err != nil {
-		return err
-	}
-	r.level.Set(r.set.first.LogLevel)
-	r.set.level = &r.level
-	if r.socket, err = listen(r.path); err != nil {
-		return err
-	}
-	if program, err := os.Executable(); err == nil && r.start() == ipc.StartManager {
-		if o := (&source.Outside{Helper: []string{program, sourceExec}}); o.Available() {
-			r.set.outside = o
-		}
 	}
 	forget, signaled := r.leaveLaunch(), ctx
 	ctx, r.leave = context.WithCancel(ctx)
@@ -114,6 +96,34 @@ func (c *cli) runAgent(ctx context.Context, fl agentFlags) error {
 	})
 	defer stop()
 	return r.serve(ctx, fl.idleExit)
+}
+
+// newAgentRun finds out where everything is, and listens.
+func (c *cli) newAgentRun(fl agentFlags) (r *agentRun, err error) {
+	r = &agentRun{cli: c, trail: audit.New()}
+	journald, _ := journal.StderrIsJournalStream()
+	shown := newLogHandler(c.err, fl.logFormat, journald, &r.level)
+	r.shown, r.log = slog.New(shown), slog.New(slog.NewMultiHandler(shown, r.trail))
+	if r.path, err = ipc.SocketPath(c.getenv); err != nil {
+		return nil, err
+	}
+	if r.state, err = config.StateDir(c.getenv); err != nil {
+		return nil, err
+	}
+	if r.set, err = c.newSettings(r.log); err != nil {
+		return nil, err
+	}
+	r.level.Set(r.set.first.LogLevel)
+	r.set.level = &r.level
+	if r.socket, err = listen(r.path); err != nil {
+		return nil, err
+	}
+	if program, err := os.Executable(); err == nil && r.start() == ipc.StartManager {
+		if o := (&source.Outside{Helper: []string{program, sourceExec}}); o.Available() {
+			r.set.outside = o
+		}
+	}
+	return r, nil
 }
 
 // An agentRun is one run of the agent.
