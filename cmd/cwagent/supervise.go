@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -15,6 +16,10 @@ import (
 	"github.com/cwagent/cwagent/ipc/server"
 	"github.com/cwagent/cwagent/packaging"
 )
+
+// restAfter is how long after the last change the service manager hears of it, and
+// the system gets back the memory that it took.
+const restAfter = time.Second
 
 // probeWait is how long the agent may take to answer itself.
 const probeWait = 5 * time.Second
@@ -84,15 +89,20 @@ func (s *supervisor) run(ctx context.Context) {
 	if err != nil || every == 0 {
 		beat.Stop()
 	}
+	rest := time.NewTimer(restAfter)
+	defer rest.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			tell(daemon.SdNotifyStopping)
 			return
 		case <-s.changed:
+			rest.Reset(restAfter)
+		case <-rest.C:
 			if status, err := s.agent.Status(ctx, ipc.StatusRequest{}); err == nil {
 				tell("STATUS=" + statusLine(status, time.Now()))
 			}
+			debug.FreeOSMemory() // each change writes the whole ledger: a third of it all is room for that
 		case <-beat.C:
 			if s.alive() {
 				tell(daemon.SdNotifyWatchdog)
