@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"os/exec"
+	"regexp"
 	"runtime"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/cwagent/cwagent/agent"
 	"github.com/cwagent/cwagent/ipc"
 )
 
@@ -145,7 +147,32 @@ func (r *rotation) guide(ctx context.Context, a ipc.Agent, cred ipc.Credential, 
 	if err := r.life.apply(add, now, now); err != nil {
 		return err
 	}
+	if add.ID == "" {
+		if add.ID, err = r.askID(ctx); err != nil {
+			return err
+		}
+	}
 	return r.invite(ctx, a)
+}
+
+// publicID is the form of the name that the Console has for a token.
+var publicID = regexp.MustCompile(`^cwtoken-[A-Za-z0-9]+$`)
+
+// askID asks for the public id of the next token: without it nobody can say later
+// which one is to be deleted.
+func (r *rotation) askID(ctx context.Context) (string, error) {
+	for {
+		fmt.Fprint(r.err, "its public id, cwtoken-..., as the Console lists it; Enter if you do not see it: ")
+		id, err := r.readLine(ctx)
+		switch {
+		case err != nil || id == "" || publicID.MatchString(id):
+			return id, err
+		case agent.IsAPIToken(ipc.NewSecret(id)):
+			fmt.Fprintln(r.err, "  that is a token, and it stands on your screen now: it is asked for next, without echo")
+		default:
+			fmt.Fprintf(r.err, "  %s is not of that form\n", printable(id))
+		}
+	}
 }
 
 // browse opens a page in the person's browser, if there seems to be one, and
