@@ -68,9 +68,10 @@ func (r *restorer) among(f *kubeconfig.File) []*kubeconfig.File {
 }
 
 // strange reports whether the file has a user of which nobody knows that import
-// took its token out.
+// took its token out. One that was put back and is there again may be what kubectl
+// had read before: that is known of the file.
 func (re *restore) strange() bool {
-	return slices.ContainsFunc(re.Users, func(u restoredUser) bool { return !u.Known })
+	return re.record.Restored == nil && slices.ContainsFunc(re.Users, func(u restoredUser) bool { return !u.Known })
 }
 
 // agreed asks the person, who has seen what is going to be done. With --all a file
