@@ -4,15 +4,21 @@
 //
 // The file carries a version. An agent refuses a newer one without touching it,
 // and reads every older one.
+//
+// One agent at a time writes it: who has taken the folder by [File.Own]. The lock of
+// the socket does not see to that, because two agents with two sockets may have one
+// folder.
 package ledger
 
 import (
 	"errors"
 	"io/fs"
 	"os"
+	"time"
 
 	"github.com/cwagent/cwagent/agent"
 	"github.com/cwagent/cwagent/agent/state"
+	"github.com/cwagent/cwagent/ipc"
 )
 
 // version of the file's form. 1: the first. 2: standby tokens; tokens that gave
@@ -37,6 +43,19 @@ func (f File) file() state.File {
 }
 
 func (f File) path() string { return f.file().Path() }
+
+// Own makes this agent the one that reads and writes the file, until release or the
+// end of the process. The error has CodeExists where another one is, which notices
+// that somebody waits if it watches the folder: the lock has a new time then.
+func (f File) Own() (release func(), err error) {
+	release, busy, err := f.file().TryLock()
+	if busy {
+		_ = os.Chtimes(f.file().LockPath(), time.Time{}, time.Now())
+		return nil, &ipc.Error{Code: ipc.CodeExists, What: "state folder " + f.Dir + ": another agent keeps its credentials there",
+			Hint: "end that one, or set CWAGENT_STATE_DIR and CWAGENT_SOCKET for this one"}
+	}
+	return release, err
+}
 
 // Missing implements agent.Ledger.
 func (f File) Missing() bool {

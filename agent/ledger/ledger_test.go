@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -137,4 +138,24 @@ func load(t *testing.T, sample string) (agent.Book, error) {
 		t.Errorf("%s was changed by loading it", sample)
 	}
 	return b, lerr
+}
+
+// Two agents never have one folder, and the one that leaves lets the next one in.
+func TestOwn(t *testing.T) {
+	t.Parallel()
+	f := File{filepath.Join(t.TempDir(), "state")}
+	release, err := f.Own()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var e *ipc.Error
+	if _, err := f.Own(); !errors.As(err, &e) || e.Code != ipc.CodeExists {
+		t.Errorf("%v", err)
+	}
+	release()
+	release, err = f.Own()
+	if err != nil {
+		t.Fatal(err)
+	}
+	release()
 }

@@ -22,6 +22,9 @@ var errLocked = errors.New("locked")
 // in. Do not ask anybody anything while you hold it.
 func (f File) Lock() (unlock func(), err error) { return f.lock(lockWait) }
 
+// LockPath returns where the lock is.
+func (f File) LockPath() string { return f.Path() + ".lock" }
+
 // TryLock is Lock for who has something else to do meanwhile: busy, if somebody
 // else has the lock.
 func (f File) TryLock() (unlock func(), busy bool, err error) {
@@ -36,7 +39,7 @@ func (f File) lock(wait time.Duration) (unlock func(), err error) {
 	if err := f.folder(); err != nil {
 		return nil, err
 	}
-	path := f.Path() + ".lock"
+	path := f.LockPath()
 	l, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lock state: %w", err)

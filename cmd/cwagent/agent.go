@@ -6,8 +6,10 @@ import (
 	stdlog "log"
 	"log/slog"
 	"os"
+	"os/signal"
 	"runtime/debug"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -100,7 +102,10 @@ func (c *cli) runAgent(ctx context.Context, fl agentFlags) error {
 
 // newAgentRun finds out where everything is, and listens.
 func (c *cli) newAgentRun(fl agentFlags) (r *agentRun, err error) {
-	r = &agentRun{cli: c, trail: audit.New()}
+	// Before anything else: as long as nobody takes this signal, it ends a program.
+	reload := make(chan os.Signal, 1)
+	signal.Notify(reload, syscall.SIGHUP)
+	r = &agentRun{cli: c, trail: audit.New(), beginning: beginning{over: make(chan struct{})}}
 	journald, _ := journal.StderrIsJournalStream()
 	shown := newLogHandler(c.err, fl.logFormat, journald, &r.level)
 	r.shown, r.log = slog.New(shown), slog.New(slog.NewMultiHandler(shown, r.trail))
@@ -114,7 +119,7 @@ func (c *cli) newAgentRun(fl agentFlags) (r *agentRun, err error) {
 		return nil, err
 	}
 	r.level.Set(r.set.first.LogLevel)
-	r.set.level = &r.level
+	r.set.level, r.set.reload = &r.level, reload
 	if r.socket, err = listen(r.path); err != nil {
 		return nil, err
 	}
@@ -135,27 +140,41 @@ type agentRun struct {
 	set    *settings
 	leave  context.CancelFunc // ends the run
 
+	beginning beginning
+	release   func() // of the state, for another agent
+
 	level slog.LevelVar
 	log   *slog.Logger // to a person and to the audit log
 	shown *slog.Logger // to a person
 	trail *audit.Log
 }
 
-// serve runs the agent and all that looks after things beside it.
+// serve answers at the socket, and sees to it that the agent begins.
 func (r *agentRun) serve(ctx context.Context, idleExit time.Duration) error {
 	defer r.socket.Close()
 	a, watcher, status := r.wire()
-	// The lock makes this agent the only one that may read and write the state. A
-	// service manager must not take the wait for another one for a failure.
-	if err := r.socket.TryLock(); err != nil {
-		tell(daemon.SdNotifyReady + "\nSTATUS=waiting for another agent to leave")
-		if err := r.socket.Lock(ctx); err != nil {
-			return nil // interrupted
+	err := r.begin(a)
+	if err != nil && r.start() == ipc.StartPerson {
+		return err // others would start it anew, again and again
+	}
+	s := &server.Server{Agent: a, Log: r.log, Ready: r.beginning.wait}
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer r.leave()
+	running.Go(func() { status.run(ctx) })
+	running.Go(func() { r.whileOurs(ctx) })
+	running.Go(func() {
+		if r.untilBegun(ctx, a, status, err) {
+			r.live(ctx, a, watcher, func() { r.whileUsed(ctx, s, a, idleExit) })
 		}
-	}
-	if err := a.Restore(); err != nil {
-		return err
-	}
+	})
+	tell(daemon.SdNotifyReady)
+	return s.Serve(ctx, r.socket)
+}
+
+// live runs the agent, which has begun, and all that looks after things beside it.
+func (r *agentRun) live(ctx context.Context, a *agent.Agent, watcher *absorb.Watcher, whileUsed func()) {
+	defer r.release()
 	r.log.Info("serving", "socket", r.path, "version", version, "pid", os.Getpid())
 	var running, writing sync.WaitGroup
 	all, ended := context.WithCancel(context.WithoutCancel(ctx))
@@ -164,28 +183,22 @@ func (r *agentRun) serve(ctx context.Context, idleExit time.Duration) error {
 	})
 	defer writing.Wait()
 	defer ended() // what the others say last is written, too
-	s := &server.Server{Agent: a, Log: r.log}
 	for _, part := range []func(){
 		func() { a.Run(ctx) },
 		func() { r.set.follow(ctx, a, watcher) },
 		func() { watcher.Run(ctx) },
-		func() { status.run(ctx) },
-		func() { r.whileOurs(ctx) },
-		func() { r.whileUsed(ctx, s, a, idleExit) },
+		whileUsed,
 	} {
 		running.Go(part)
 	}
-	defer running.Wait()
-	tell(daemon.SdNotifyReady)
-	status.note()
-	return s.Serve(ctx, r.socket)
+	running.Wait()
 }
 
 // wire makes the agent of its parts, what looks after kubeconfigs for it, and what
 // tells a service manager about it.
 func (r *agentRun) wire() (*agent.Agent, *absorb.Watcher, *supervisor) {
 	c, set, state := r.cli, r.set, r.state
-	status := newSupervisor(r.path)
+	status := newSupervisor(r.path, &r.beginning)
 	var watcher *absorb.Watcher // nobody asks for it before both are made
 	a := agent.New(agent.Config{
 		Store: pickStore(set.first.Store), Ledger: ledger.File{Dir: state}, Codec: render.Codec{}, Verifier: &set.verify,

@@ -5,12 +5,10 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"reflect"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/cwagent/cwagent/agent"
@@ -31,8 +29,9 @@ type settings struct {
 	sources map[string]madeSource
 	verify  liveVerifier
 	folders folders
-	level   *slog.LevelVar  // of what a person sees of the log
-	outside *source.Outside // where the agent is locked down, programs run outside of that
+	reload  <-chan os.Signal // SIGHUP
+	level   *slog.LevelVar   // of what a person sees of the log
+	outside *source.Outside  // where the agent is locked down, programs run outside of that
 }
 
 // A madeSource is kept for as long as the config says the same about it: the agent
@@ -92,10 +91,9 @@ func (s *settings) follow(ctx context.Context, a *agent.Agent, w *absorb.Watcher
 // watchOrReload watches a folder for the config, which is also read again when
 // somebody sends SIGHUP.
 func (s *settings) watchOrReload(ctx context.Context, dir string, changed func()) {
-	hup := make(chan os.Signal, 1)
-	if dir == filepath.Dir(s.path) { // it may be asked to watch where a link leads, too
-		signal.Notify(hup, syscall.SIGHUP)
-		defer signal.Stop(hup)
+	reload := s.reload
+	if dir != filepath.Dir(s.path) {
+		reload = nil // where a link leads: once is enough
 	}
 	var watching sync.WaitGroup
 	defer watching.Wait()
@@ -104,7 +102,7 @@ func (s *settings) watchOrReload(ctx context.Context, dir string, changed func()
 		select {
 		case <-ctx.Done():
 			return
-		case <-hup:
+		case <-reload:
 			s.log.Info("asked to read the config again", "path", s.path)
 			changed()
 		}

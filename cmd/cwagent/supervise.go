@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/activation"
@@ -58,13 +60,14 @@ const startedByPlugin = "CWAGENT_STARTED_BY_PLUGIN"
 // A supervisor tells the service manager how the agent is, if there is one that
 // wants to know.
 type supervisor struct {
-	path    string // of the socket
-	agent   ipc.Agent
-	changed chan struct{} // has room for one; filled when the line of STATUS may be another
+	path      string // of the socket
+	beginning *beginning
+	agent     ipc.Agent
+	changed   chan struct{} // has room for one; filled when the line of STATUS may be another
 }
 
-func newSupervisor(path string) *supervisor {
-	return &supervisor{path: path, changed: make(chan struct{}, 1)}
+func newSupervisor(path string, b *beginning) *supervisor {
+	return &supervisor{path: path, beginning: b, changed: make(chan struct{}, 1)}
 }
 
 // tell sends one state to systemd. Without one it does nothing, and nothing that
@@ -99,16 +102,27 @@ func (s *supervisor) run(ctx context.Context) {
 		case <-s.changed:
 			rest.Reset(restAfter)
 		case <-rest.C:
-			if status, err := s.agent.Status(ctx, ipc.StatusRequest{}); err == nil {
-				tell("STATUS=" + statusLine(status, time.Now()))
-			}
+			tell("STATUS=" + s.line(ctx))
 			debug.FreeOSMemory() // each change writes the whole ledger: a third of it all is room for that
 		case <-beat.C:
-			if s.alive() {
+			// One that has yet to begin has nothing to show, and to end it would not help.
+			if !s.beginning.isOver() || s.alive() {
 				tell(daemon.SdNotifyWatchdog)
 			}
 		}
 	}
+}
+
+// line says how the agent is, for people.
+func (s *supervisor) line(ctx context.Context) string {
+	if why := s.beginning.why.Load(); why != nil && !s.beginning.isOver() {
+		return why.What
+	}
+	status, err := s.agent.Status(ctx, ipc.StatusRequest{})
+	if err != nil {
+		return err.Error()
+	}
+	return statusLine(status, time.Now())
 }
 
 // alive reports whether a fetch is answered. It asks for a credential without a
@@ -151,13 +165,36 @@ func statusLine(s ipc.Status, now time.Time) string {
 // whileOurs ends the run when the path does not lead to our socket any more: another
 // agent, or a service manager, has put one of its own there, and whoever connects
 // gets that one.
+//
+// An agent that was started where nobody was logged in listens in another folder than
+// the one of a login does. Who connects gets that one then, which waits for the state.
+// (To watch its folder would not do: systemd mounts it over one that is watched.)
 func (r *agentRun) whileOurs(ctx context.Context) {
-	r.set.folders.watch(ctx, filepath.Dir(r.path), func() {
-		if ctx.Err() == nil && !r.socket.Ours() {
-			r.log.Warn("the socket's path leads to another socket: leaving", "socket", r.path)
-			r.leave()
-		}
-	})
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	watch := func(dir string) {
+		watching.Go(func() { r.set.folders.watch(ctx, dir, func() { r.lookOurs(ctx) }) })
+	}
+	watch(filepath.Dir(r.path))
+	if filepath.Dir(r.path) == ipc.TempDir() {
+		watch(r.state)
+	}
+}
+
+func (r *agentRun) lookOurs(ctx context.Context) {
+	now, err := ipc.SocketPath(r.getenv)
+	if err == nil && now != r.path {
+		_, err = os.Lstat(now)
+	}
+	switch {
+	case ctx.Err() != nil:
+	case !r.socket.Ours():
+		r.log.Warn("the socket's path leads to another socket: leaving", "socket", r.path)
+		r.leave()
+	case err == nil && now != r.path:
+		r.log.Warn("whoever connects gets another socket by now: leaving", "socket", r.path, "other", now)
+		r.leave()
+	}
 }
 
 // whileUsed ends the run when nobody has asked anything for so long, unless that

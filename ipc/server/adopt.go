@@ -1,23 +1,16 @@
 package server
 
 import (
-	"context"
-	"errors"
 	"net"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/cwagent/cwagent/ipc"
 )
 
-// lockPoll is how often an agent that waits for another one to leave looks
-// whether it has.
-const lockPoll = 20 * time.Millisecond
-
 // Adopt takes over the socket that a service manager has made at path and goes on
 // listening on when this agent ends, so that callers wait during a restart. Another
-// agent may be about to leave: take the Lock before anything is read or served.
+// agent may be about to leave: take the lock before anything is read or served.
 func Adopt(path string, ul *net.UnixListener) (*Listener, error) {
 	if at := ul.Addr().String(); at != path {
 		return nil, &ipc.Error{
@@ -36,7 +29,8 @@ func Adopt(path string, ul *net.UnixListener) (*Listener, error) {
 	return &Listener{UnixListener: ul, path: path, mine: mine, kept: true}, nil
 }
 
-// TryLock is Lock for who does not want to wait: its error says who serves.
+// TryLock makes this agent the only one at the socket. Its error says who else serves
+// it, with CodeExists, or why the lock cannot be had. Once taken it stays.
 func (l *Listener) TryLock() error {
 	if l.lock != nil {
 		return nil
@@ -46,23 +40,6 @@ func (l *Listener) TryLock() error {
 		l.lock = lock
 	}
 	return err
-}
-
-// Lock waits until no other agent serves the socket, or ctx ends.
-func (l *Listener) Lock(ctx context.Context) error {
-	tick := time.NewTicker(lockPoll)
-	defer tick.Stop()
-	for {
-		err := l.TryLock()
-		if e := (*ipc.Error)(nil); err == nil || !errors.As(err, &e) || e.Code != ipc.CodeExists {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-tick.C:
-		}
-	}
 }
 
 // Ours reports whether the path still leads to this socket. Where it does not,

@@ -16,12 +16,23 @@ func (s *Server) answer(ctx context.Context, f ipc.Frame) ipc.Frame {
 	if !s.speaks(f.Version) {
 		return errorFrame(s.Log, s.wrongVersion(f.Version))
 	}
-	reply, err := s.dispatch(ctx, f)
+	var reply ipc.Frame
+	err := s.ready(ctx)
+	if err == nil {
+		reply, err = s.dispatch(ctx, f)
+	}
 	if err != nil {
 		reply = errorFrame(s.Log, err)
 	}
 	reply.Version = f.Version
 	return reply
+}
+
+func (s *Server) ready(ctx context.Context) error {
+	if s.Ready == nil {
+		return nil
+	}
+	return s.Ready(ctx)
 }
 
 func (s *Server) dispatch(ctx context.Context, f ipc.Frame) (ipc.Frame, error) {

@@ -35,6 +35,10 @@ type Server struct {
 	Agent ipc.Agent
 	Log   *slog.Logger
 
+	// Ready waits until the agent can answer, or says why it cannot yet, which is
+	// then the answer. Nil: it can.
+	Ready func(context.Context) error
+
 	// Peer tells who connected; nil means the kernel's answer.
 	Peer func(net.Conn) (peer.Peer, error)
 

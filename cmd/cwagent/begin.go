@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/cwagent/cwagent/agent"
+	"github.com/cwagent/cwagent/agent/ledger"
+	"github.com/cwagent/cwagent/ipc"
+)
+
+// beginWait is how long a request waits for an agent that has yet to begin. It is
+// less than the plugin's own deadline.
+const beginWait = 1500 * time.Millisecond
+
+// A beginning is over when the agent can answer. Until then requests wait, or hear
+// why it cannot: whoever runs the agent again and again would not make it better, and
+// nobody would know why.
+type beginning struct {
+	over chan struct{}
+	why  atomic.Pointer[ipc.Error] // what stands in its way; nil: nothing so far
+}
+
+// wait is what server.Server wants to know.
+func (b *beginning) wait(ctx context.Context) error {
+	select {
+	case <-b.over:
+		return nil
+	default:
+	}
+	if why := b.why.Load(); why != nil && why.Code != ipc.CodeExists {
+		return why // it does not pass by itself
+	}
+	late := time.NewTimer(beginWait)
+	defer late.Stop()
+	select {
+	case <-b.over:
+		return nil
+	case <-ctx.Done():
+	case <-late.C:
+	}
+	if why := b.why.Load(); why != nil {
+		return why
+	}
+	return ctx.Err()
+}
+
+// isOver reports whether the agent can answer.
+func (b *beginning) isOver() bool {
+	select {
+	case <-b.over:
+		return true
+	default:
+		return false
+	}
+}
+
+// begin makes a the only agent at its socket and at its state, and reads that. After
+// an error it may be called again.
+func (r *agentRun) begin(a *agent.Agent) error {
+	if err := r.socket.TryLock(); err != nil {
+		return err
+	}
+	release, lock := ledger.File{Dir: r.state}.Own()
+	if elsewhere(lock) {
+		return lock
+	}
+	if err := a.Restore(); err != nil {
+		if lock == nil {
+			release()
+		}
+		return err
+	}
+	if lock != nil { // a folder that nobody can write to needs none
+		r.log.Warn("state not locked: another agent would not notice this one", "error", lock)
+		release = func() {}
+	}
+	r.release = release
+	close(r.beginning.over)
+	return nil
+}
+
+// untilBegun tries again until the agent has begun, less and less often, and reports
+// whether it has before ctx ended. err is why it has not so far.
+func (r *agentRun) untilBegun(ctx context.Context, a *agent.Agent, status *supervisor, err error) bool {
+	for since, said := time.Now(), ""; err != nil; err = r.begin(a) {
+		if why := whyNot(err); why.What != said {
+			said = why.What
+			r.beginning.why.Store(why)
+			r.log.Warn("not serving yet", "why", why.What)
+			status.note()
+		}
+		pause := time.NewTimer(min(max(time.Since(since)/10, 20*time.Millisecond), time.Second))
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return false
+		}
+	}
+	status.note()
+	return true
+}
+
+// whyNot is err as somebody reads it who asks an agent that has yet to begin.
+func whyNot(err error) *ipc.Error {
+	var e *ipc.Error
+	switch {
+	case !errors.As(err, &e):
+		return &ipc.Error{Code: ipc.CodeInternal, What: "agent: it cannot begin: " + err.Error(), Hint: "it tries again by itself"}
+	case elsewhere(err):
+		return &ipc.Error{Code: e.Code, What: "agent: it cannot begin yet: " + strings.TrimPrefix(e.What, "agent: "), Hint: "end the other one, if it does not leave by itself"}
+	}
+	return e
+}
+
+// elsewhere reports whether another agent has what this one wants.
+func elsewhere(err error) bool {
+	var e *ipc.Error
+	return errors.As(err, &e) && e.Code == ipc.CodeExists
+}

@@ -1,0 +1,70 @@
+# One agent at a time has the state; a restart fails nobody; trouble is said, not
+# suffered.
+. /opt/t/scripts/lib.sh
+info='{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","spec":{"interactive":false,"cluster":{"server":"https://x.example","config":null}}}'
+plug() { as_ada env KUBERNETES_EXEC_INFO="$info" cwagent-credential "$1" >/dev/null; }
+add() { printf 's3cr3t-token-of-ada-%s' "$1" | "${@:2}" cwagent add "$1" --no-verify --expires 8h --server https://x.example >/dev/null; }
+unit() { as_ada systemctl --user show --property="$1" --value "${2:-cwagent.service}"; }
+journal() { journalctl -o cat _UID="$(id -u ada)"; }
+# took NAME LIMIT COMMAND...: it succeeds, in less than LIMIT ms.
+took() {
+  local start=$(ms)
+  "${@:3}"
+  local is=$(($(ms) - start))
+  echo "$1: $is ms"
+  [ $is -lt "$2" ]
+}
+
+say an agent of a time without a login leaves for the one of the login
+dpkg -x /opt/t/new.deb /tmp/pkg
+cp /tmp/pkg/usr/bin/* /usr/bin/
+useradd -m ada
+login() { runuser -u ada -- env -i HOME=/home/ada PATH=/usr/bin:/bin "$@"; }
+login sh -c 'cwagent agent </dev/null >/home/ada/first.log 2>&1 &'
+within 5 login cwagent status
+first=$(pgrep -u ada -x cwagent)
+cp /tmp/pkg/usr/lib/systemd/user/* /usr/lib/systemd/user/
+person ada
+unlock ada
+run=/run/user/$(id -u ada)
+as_ada systemctl --user daemon-reload
+as_ada systemctl --user start cwagent.socket
+within 5 as_ada cwagent status
+within 5 sh -c "! [ -e /proc/$first ]"
+grep 'whoever connects gets another socket by now: leaving' /home/ada/first.log
+add own as_ada
+plug own
+
+say a lock that cannot be had is said, and is no loop
+as_ada systemctl --user stop cwagent.service
+rm $run/cwagent/agent.sock.lock; as_ada mkdir $run/cwagent/agent.sock.lock
+refuse plug own 2>/tmp/said
+grep 'agent: it cannot begin: open lock: .*agent.sock.lock: is a directory' /tmp/said
+within 5 sh -c "systemctl --user -M ada@ show --property=StatusText cwagent.service | grep 'it cannot begin: open lock'"
+restarts=$(unit NRestarts)
+rmdir $run/cwagent/agent.sock.lock
+within 5 plug own
+[ "$(unit NRestarts)" = "$restarts" ]
+
+say while it waits for another agent it is alive, and can be told to read its config
+as_ada systemctl --user stop cwagent.service
+mkdir -p /home/ada/.config/systemd/user/cwagent.service.d
+printf '[Service]\nWatchdogSec=1\n' >/home/ada/.config/systemd/user/cwagent.service.d/soon.conf
+as_ada systemctl --user daemon-reload
+as_ada flock -o $run/cwagent/agent.sock.lock sleep 100 &
+within 5 refuse as_ada flock -n $run/cwagent/agent.sock.lock true
+refuse as_ada cwagent status 2>/tmp/said
+grep 'it cannot begin yet: another agent serves' /tmp/said
+was=$(pid)
+as_ada systemctl --user reload cwagent.service
+sleep 3 # more than two watchdog intervals
+[ "$(pid) $(unit NRestarts)" = "$was $restarts" ]
+start=$(ms)
+plug own & fetch=$!
+kill $(pgrep -u ada -x sleep)
+wait $fetch
+echo "from a lock that is free to the answer: $(($(ms) - start)) ms"
+[ "$(pid) $(unit NRestarts)" = "$was $restarts" ]
+within 5 sh -c "journalctl -o cat _UID=$(id -u ada) | grep -q 'asked to read the config again'"
+rm -r /home/ada/.config/systemd/user/cwagent.service.d
+as_ada systemctl --user daemon-reload
