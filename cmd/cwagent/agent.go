@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	stdlog "log"
 	"log/slog"
@@ -122,6 +123,10 @@ func (c *cli) newAgentRun(fl agentFlags) (r *agentRun, err error) {
 	r.set.level, r.set.reload = &r.level, reload
 	if r.socket, err = listen(r.path); err != nil {
 		return nil, err
+	}
+	// Others would start it anew, again and again, or have nobody to tell.
+	if r.set.broken != nil && r.start() == ipc.StartPerson {
+		return nil, errors.Join(r.set.broken, r.socket.Close())
 	}
 	if program, err := os.Executable(); err == nil && r.start() == ipc.StartManager {
 		if o := (&source.Outside{Helper: []string{program, sourceExec}}); o.Available() {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -90,7 +91,11 @@ func (r *agentRun) untilBegun(ctx context.Context, a *agent.Agent, status *super
 		if why := whyNot(err); why.What != said {
 			said = why.What
 			r.beginning.why.Store(why)
-			r.log.Warn("not serving yet", "why", why.What)
+			level := slog.LevelError
+			if elsewhere(why) {
+				level = slog.LevelWarn
+			}
+			r.log.Log(ctx, level, "not serving yet", "why", why.What)
 			status.note()
 		}
 		pause := time.NewTimer(min(max(time.Since(since)/10, 20*time.Millisecond), time.Second))

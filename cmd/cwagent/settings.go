@@ -26,6 +26,7 @@ type settings struct {
 	now     func() time.Time
 	log     *slog.Logger
 	first   config.Config // at the start of the agent
+	broken  error         // why it is nothing that the person has written down
 	sources map[string]madeSource
 	verify  liveVerifier
 	folders folders
@@ -41,21 +42,34 @@ type madeSource struct {
 	source agent.Source
 }
 
+// bare is what holds as long as the config was never good: it may have said that
+// nothing is to be looked at, and who is asked about a token. What the agent has
+// learnt is served.
+func bare() config.Config {
+	c := config.Default()
+	c.Watch = config.Watch{OnStaticToken: config.ReactIgnore}
+	return c
+}
+
 // newSettings reads the config for the first time.
 func (c *cli) newSettings(log *slog.Logger) (*settings, error) {
 	path, err := config.Path(c.getenv)
 	if err != nil {
 		return nil, err
 	}
+	s := &settings{path: path, now: c.now, log: log, sources: map[string]madeSource{}}
+	s.first, s.broken = config.Load(path)
 	// A file that was named on purpose is there.
 	if _, err := os.Stat(path); err != nil && c.getenv("CWAGENT_CONFIG") != "" {
-		return nil, fail("unset it for the usual place, or correct it", "CWAGENT_CONFIG: %v", err)
+		s.broken = fail("unset it for the usual place, or correct it", "CWAGENT_CONFIG: %v", err)
 	}
-	s := &settings{path: path, now: c.now, log: log, sources: map[string]madeSource{}}
-	if s.first, err = config.Load(path); err != nil {
-		return nil, err
+	if s.broken == nil {
+		s.broken = s.verify.use(s, s.first.CoreWeave)
 	}
-	return s, s.verify.use(s, s.first.CoreWeave)
+	if s.broken != nil {
+		s.first = bare()
+	}
+	return s, nil
 }
 
 // follow applies the config to a and w whenever it changes, until ctx ends. A
@@ -69,9 +83,14 @@ func (s *settings) follow(ctx context.Context, a *agent.Agent, w *absorb.Watcher
 		}
 		if err != nil {
 			s.log.Error("config is not in force", "error", err)
-			a.NoteTrouble(err.Error())
+			kept := "; what was in force before still is"
+			if s.broken != nil {
+				kept = "; tokens are given out, but no source is asked, nothing verified and nothing watched"
+			}
+			a.NoteTrouble(err.Error() + kept)
 			return
 		}
+		s.broken = nil
 		to := s.agent(cfg)
 		if cfg.Store != s.first.Store {
 			to.Trouble = fmt.Sprintf("store: %s is in force when the agent starts anew", cfg.Store)
@@ -183,7 +202,11 @@ type liveVerifier struct {
 }
 
 func (l *liveVerifier) Verify(ctx context.Context, r agent.VerifyRequest) agent.Verdict {
-	return l.now.Load().Verify(ctx, r)
+	v := l.now.Load()
+	if v == nil {
+		return agent.Verdict{Life: agent.Unknown, Why: "the config is broken, which says who may be asked", At: time.Now()}
+	}
+	return v.Verify(ctx, r)
 }
 
 // use takes another endpoint, if it is another one.

@@ -131,7 +131,7 @@ func printTable(out io.Writer, s ipc.Status, now time.Time) {
 	}
 	if s.Config != "" {
 		why := strings.TrimPrefix(s.Config, "config ")
-		fmt.Fprintf(out, "config %s; what was in force before still is\n", printable(why))
+		fmt.Fprintf(out, "config %s\n", printable(why))
 	}
 	if len(s.Credentials) == 0 {
 		fmt.Fprintln(out, "no credentials yet: cwagent import FILE, or cwagent add NAME")

@@ -48,7 +48,7 @@ within 5 plug own
 
 say while it waits for another agent it is alive, and can be told to read its config
 as_ada systemctl --user stop cwagent.service
-mkdir -p /home/ada/.config/systemd/user/cwagent.service.d
+as_ada mkdir -p /home/ada/.config/systemd/user/cwagent.service.d
 printf '[Service]\nWatchdogSec=1\n' >/home/ada/.config/systemd/user/cwagent.service.d/soon.conf
 as_ada systemctl --user daemon-reload
 as_ada flock -o $run/cwagent/agent.sock.lock sleep 100 &
@@ -68,3 +68,24 @@ echo "from a lock that is free to the answer: $(($(ms) - start)) ms"
 within 5 sh -c "journalctl -o cat _UID=$(id -u ada) | grep -q 'asked to read the config again'"
 rm -r /home/ada/.config/systemd/user/cwagent.service.d
 as_ada systemctl --user daemon-reload
+
+say a broken config and a restart: what the keyring holds is given out
+as_ada mkdir -p /home/ada/.config/cwagent
+as_ada sh -c 'echo "stroe: x" >/home/ada/.config/cwagent/config.yaml'
+as_ada systemctl --user restart cwagent.service
+took "a fetch with a broken config" 1500 plug own
+as_ada cwagent status | grep 'unknown key "stroe"; tokens are given out'
+[ "$(unit NRestarts)" = "$restarts" ]
+as_ada rm /home/ada/.config/cwagent/config.yaml
+
+say state of a newer agent: who asks is told so, and it is no loop
+state=/home/ada/.local/state/cwagent/credentials.json
+as_ada systemctl --user stop cwagent.service
+as_ada cp $state /home/ada/kept
+as_ada sh -c "echo '{\"version\": 1000}' >$state"
+refuse plug own 2>/tmp/said
+grep 'it was written by a newer cwagent (form 1000' /tmp/said
+grep 'hint: run the newer cwagent' /tmp/said
+[ "$(unit NRestarts)" = "$restarts" ]
+as_ada cp /home/ada/kept $state
+within 3 plug own
