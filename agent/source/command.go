@@ -131,12 +131,17 @@ func (r *run) do(ctx context.Context) *agent.SourceError {
 	cmd.Env, cmd.Stdout, cmd.Stderr = r.env, &r.stdout, &r.stderr
 	cmd.WaitDelay = grace
 	apart(cmd)
-	end := cmd.Cancel
-	cmd.Cancel = func() error { defer kill(); return end() }
 	if err := cmd.Start(); err != nil {
 		return r.unstarted(ctx, err)
 	}
+	// Not by cmd.Cancel, which is not called where systemd-run has ended before: a
+	// service manager that stops the agent ends both at once.
+	killed := make(chan struct{})
+	keep := context.AfterFunc(ctx, func() { defer close(killed); kill() })
 	err := cmd.Wait()
+	if !keep() {
+		<-killed
+	}
 	if errors.Is(err, exec.ErrWaitDelay) && context.Cause(ctx) == nil {
 		err = nil // it has ended well; something that it left behind holds its stdout
 	}

@@ -106,7 +106,7 @@ func (s *supervisor) run(ctx context.Context) {
 			debug.FreeOSMemory() // each change writes the whole ledger: a third of it all is room for that
 		case <-beat.C:
 			// One that has yet to begin has nothing to show, and to end it would not help.
-			if !s.beginning.isOver() || s.alive() {
+			if !s.beginning.isOver() || s.alive(ctx) {
 				tell(daemon.SdNotifyWatchdog)
 			}
 		}
@@ -127,8 +127,8 @@ func (s *supervisor) line(ctx context.Context) string {
 
 // alive reports whether a fetch is answered. It asks for a credential without a
 // name: nobody has that, and who says so has read, judged and written.
-func (s *supervisor) alive() bool {
-	reply, err := ipc.Fetch(context.Background(), s.path, time.Now().Add(probeWait), ipc.FetchRequest{ExecInfo: []byte("{}")})
+func (s *supervisor) alive(ctx context.Context) bool {
+	reply, err := ipc.Fetch(ctx, s.path, time.Now().Add(probeWait), ipc.FetchRequest{ExecInfo: []byte("{}")})
 	return err == nil && reply.Exit != 0
 }
 

@@ -21,6 +21,9 @@ func (s *Server) answer(ctx context.Context, f ipc.Frame) ipc.Frame {
 	if err == nil {
 		reply, err = s.dispatch(ctx, f)
 	}
+	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
+		err = &ipc.Error{Code: ipc.CodeTimeout, What: "agent: it was told to leave before this came to an end", Hint: "try again; cwagent status shows how things are"}
+	}
 	if err != nil {
 		reply = errorFrame(s.Log, err)
 	}

@@ -35,28 +35,70 @@ func TestPanicEndsOneConnection(t *testing.T) {
 	})
 }
 
-// A handler knows who asks, does not have for ever, and is not ended by the
-// server's own end.
+// A handler knows who asks, does not have for ever, and a moment only when the server
+// ends.
 func TestHandlerContext(t *testing.T) {
 	t.Parallel()
-	begun := make(chan struct{}, 1)
 	a := &agent{status: func(ctx context.Context) (ipc.Status, error) {
 		if p, ok := peer.FromContext(ctx); !ok || p != somebody {
 			t.Errorf("peer %+v", p)
 		}
-		begun <- struct{}{}
 		<-ctx.Done()
 		return ipc.Status{}, ctx.Err()
 	}}
 	inBubble(t, a, 0, func(b *bed) {
-		conn := b.dial()
-		go func() { <-begun; b.stop() }()
-		f, took := b.ask(conn, statusRequest)
+		f, took := b.ask(b.dial(), statusRequest)
 		b.wantCode(f, ipc.CodeInternal)
 		if took < 10*time.Second || took > time.Minute {
 			b.t.Errorf("ended after %v", took)
 		}
+		conn := b.dial()
+		time.AfterFunc(time.Second, b.stop)
+		f, took = b.ask(conn, statusRequest)
+		b.wantCode(f, ipc.CodeTimeout)
+		if took > 1300*time.Millisecond {
+			b.t.Errorf("ended after %v", took)
+		}
+		if strings.Count(b.log.String(), "request failed") != 1 {
+			b.t.Errorf("the server's own end is logged as a fault: %s", b.log)
+		}
 	})
+}
+
+// waits is an agent whose fetches wait for something, and then give a token or not.
+type waits struct {
+	ipctest.Fake
+	exit int
+}
+
+func (w *waits) Fetch(ctx context.Context, _ ipc.FetchRequest) (ipc.FetchReply, error) {
+	<-ctx.Done()
+	return ipc.FetchReply{Exit: w.exit}, nil
+}
+
+// A fetch that waits when the server ends is not answered, so that its client asks the
+// next one, unless there is a token for it after all.
+func TestDrainFetch(t *testing.T) {
+	t.Parallel()
+	for _, exit := range []int{0, 1} {
+		inBubble(t, &waits{exit: exit}, 0, func(b *bed) {
+			conn := b.dial()
+			send(b.t, conn, fetchRequest)
+			synctest.Wait()
+			start := time.Now()
+			b.stop()
+			if exit == 0 {
+				f, _ := b.ask(conn, "")
+				b.wantCode(f, ipc.CodeOK)
+			} else {
+				b.wantClosed(conn)
+			}
+			b.wait()
+			if time.Since(start) != 0 {
+				b.t.Errorf("drained in %v", time.Since(start))
+			}
+		})
+	}
 }
 
 func TestDrain(t *testing.T) {

@@ -23,11 +23,12 @@ import (
 )
 
 const (
-	firstByte  = time.Second           // from accept to the first byte
-	whole      = 2 * time.Second       // from accept to the last byte of the request
-	writeReply = 2 * time.Second       // a peer that does not read is cut
-	leave      = 10 * time.Millisecond // how long accept waits for room
-	handling   = 30 * time.Second      // what a handler may take that asks network and store
+	firstByte  = time.Second            // from accept to the first byte
+	whole      = 2 * time.Second        // from accept to the last byte of the request
+	writeReply = 2 * time.Second        // a peer that does not read is cut
+	leave      = 10 * time.Millisecond  // how long accept waits for room
+	handling   = 30 * time.Second       // what a handler may take that asks network and store
+	finish     = 200 * time.Millisecond // what is left of that when the server ends: the next one waits for it
 )
 
 // Server serves an Agent. Its fields must not change once Serve runs.
@@ -53,17 +54,23 @@ type Server struct {
 	open    int     // connections that have not been evicted
 	last    time.Time
 	closing bool
+	deaf    chan struct{} // closed when nobody is accepted any more
 	wg      sync.WaitGroup
 }
 
 // Serve accepts connections from l until ctx ends, then waits for the requests
-// that are being answered. It closes l. The error is nil after ctx ended.
+// that are being answered, and cancels those that take long. A fetch that would have
+// had to wait gets no answer: its client asks the next server. Serve closes l. The
+// error is nil after ctx ended.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	if s.MaxConns == 0 {
 		s.MaxConns = connsFor(descriptors())
 	}
+	s.deaf = make(chan struct{})
 	drained := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() { defer close(drained); s.drain(l) })
+	patient, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { defer close(drained); time.AfterFunc(finish, cancel); s.drain(l) })
 	defer func() {
 		s.wg.Wait()
 		if !stop() {
@@ -88,7 +95,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			}
 			continue
 		}
-		s.admit(ctx, conn)
+		s.admit(ctx, patient, conn)
 	}
 }
 
@@ -103,14 +110,17 @@ func (s *Server) Last() time.Time {
 func (s *Server) drain(l net.Listener) {
 	l.Close()
 	s.mu.Lock()
-	s.closing = true
+	if !s.closing {
+		s.closing = true
+		close(s.deaf)
+	}
 	s.mu.Unlock()
 	for s.evict(false) {
 	}
 }
 
 // admit starts the goroutine of a connection, and over the cap makes room.
-func (s *Server) admit(ctx context.Context, conn net.Conn) {
+func (s *Server) admit(ctx, patient context.Context, conn net.Conn) {
 	s.mu.Lock()
 	if s.closing {
 		s.mu.Unlock()
@@ -125,7 +135,7 @@ func (s *Server) admit(ctx context.Context, conn net.Conn) {
 	go func() {
 		defer s.wg.Done()
 		defer close(w.gone)
-		s.serve(context.WithoutCancel(ctx), conn, w)
+		s.serve(ctx, patient, conn, w)
 	}()
 	if over {
 		s.evict(true)
@@ -160,8 +170,9 @@ func (s *Server) evict(wait bool) bool {
 	return w != nil
 }
 
-// serve reads one request, answers it and closes.
-func (s *Server) serve(ctx context.Context, conn net.Conn, w *waiter) {
+// serve reads one request, answers it and closes. ctx ends with the server; patient,
+// for what may not be asked twice, a little later.
+func (s *Server) serve(ctx, patient context.Context, conn net.Conn, w *waiter) {
 	defer func() {
 		if r := recover(); r != nil {
 			// The value could quote a request: only its type is logged.
@@ -181,8 +192,6 @@ func (s *Server) serve(ctx context.Context, conn net.Conn, w *waiter) {
 		s.refuse(conn, err)
 		return
 	}
-	ctx, cancel := context.WithTimeout(peer.NewContext(ctx, p), handling)
-	defer cancel()
 	buf := buffers.Get().(*[]byte)
 	defer func() { clear(*buf); buffers.Put(buf) }()
 	req, err := ipc.ReadRequest(&deadlineReader{conn: conn, s: s, w: w, start: time.Now()}, *buf)
@@ -205,7 +214,23 @@ func (s *Server) serve(ctx context.Context, conn net.Conn, w *waiter) {
 		s.refuse(conn, s.readError(req, err))
 		return
 	}
-	s.write(conn, s.answer(ctx, req))
+	fetch := ipc.Op(req.Kind) == ipc.OpFetch
+	if !fetch {
+		ctx = patient
+	}
+	ctx, cancel := context.WithTimeout(peer.NewContext(ctx, p), handling)
+	defer cancel()
+	reply := s.answer(ctx, req)
+	if fetch && errors.Is(ctx.Err(), context.Canceled) && !gave(reply) {
+		<-s.deaf // or who asks again would get us again
+		return
+	}
+	s.write(conn, reply)
+}
+
+// gave reports whether the reply to a fetch is what was asked for.
+func gave(f ipc.Frame) bool {
+	return ipc.Code(f.Kind) == ipc.CodeOK && len(f.Parts[2]) == 1 && f.Parts[2][0] == 0
 }
 
 // identify returns the peer, or an error if it is not the user we run as.

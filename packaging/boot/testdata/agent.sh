@@ -89,3 +89,68 @@ grep 'hint: run the newer cwagent' /tmp/said
 [ "$(unit NRestarts)" = "$restarts" ]
 as_ada cp /home/ada/kept $state
 within 3 plug own
+
+say a restart while an answer takes long, or a source: nobody fails, nobody waits for long
+cat >/tmp/silent.py <<'P'
+import socket, time
+s = socket.create_server(("127.0.0.1", 9443))
+held = []
+while True:
+    held.append(s.accept())
+P
+python3 /tmp/silent.py & silent=$!
+within 5 sh -c "grep -q :24E3 /proc/net/tcp"
+printf 's3cr3t-slow-one' | as_ada cwagent add slow --no-verify --expires 8h --server https://127.0.0.1:9443 >/dev/null
+as_ada sh -c 'cat >/home/ada/.config/cwagent/config.yaml' <<'C'
+credentials:
+- name: late
+  servers: [{url: "https://x.example"}]
+  source: {command: {argv: [/usr/bin/sleep, "25"], timeout: 30s}}
+C
+known() { { as_ada cwagent status -o name || true; } | grep -qx "$1"; }
+within 5 known late
+for what in 'verify slow' 'rotate late'; do
+  as_ada timeout 20 cwagent $what >/home/ada/said 2>&1 & asking=$!
+  within 5 sh -c "pgrep -u ada -f 'cwagent $what'"
+  sleep 0.5 # it is being answered
+  touch /home/ada/go
+  for i in 1 2; do
+    as_ada env KUBERNETES_EXEC_INFO="$info" bash -c 'n=0; f=0; worst=0
+      while [ -e /home/ada/go ]; do
+        s=$(date +%s%N); cwagent-credential own >/dev/null 2>>/home/ada/lost || f=$((f+1)); n=$((n+1))
+        t=$((($(date +%s%N) - s) / 1000000)); [ $t -le $worst ] || worst=$t
+      done; echo "$n fetches, $f failed, the slowest $worst ms" >/home/ada/load.'$i & load[i]=$!
+  done
+  took "a restart during cwagent $what" 1000 as_ada systemctl --user restart cwagent.service
+  sleep 0.5
+  rm /home/ada/go; wait "${load[1]}" "${load[2]}"
+  wait $asking || true
+  [ "$what" != 'rotate late' ] || grep 'told to leave before this came to an end' /home/ada/said
+  cat /home/ada/load.[12] /home/ada/said; cat /home/ada/lost 2>/dev/null || true
+  [ "$(cat /home/ada/load.[12] | grep -c ' 0 failed')" = 2 ]
+done
+kill $silent
+refuse sh -c "journalctl -o cat _UID=$(id -u ada) | grep 'something hangs'"
+
+say two restarts while the keyring hangs: the fetch gets its token from the third agent
+keyring=$(pgrep -u ada -f gnome-keyring-daemon)
+kill -STOP $keyring
+as_ada systemctl --user restart cwagent.service
+took "a fetch over a restart with a keyring that hangs" 1800 plug own & fetch=$!
+sleep 0.3
+as_ada systemctl --user restart cwagent.service
+kill -CONT $keyring
+wait $fetch
+
+say many restarts while the keyring is being read
+for i in $(seq 100); do echo $i; done | as_ada xargs -I{} sh -c 'printf "s3cr3t-{}-of-ada" | cwagent add c{} --no-verify --expires 90d --server https://x.example' >/dev/null
+touch /home/ada/go
+for i in 1 2; do
+  as_ada env KUBERNETES_EXEC_INFO="$info" bash -c 'n=0; f=0
+    while [ -e /home/ada/go ]; do n=$((n+1)); cwagent-credential c$((n % 100 + 1)) >/dev/null 2>>/home/ada/lost || f=$((f+1)); done
+    echo "$n fetches, $f failed" >/home/ada/load.'$i & load[i]=$!
+done
+for _ in $(seq 15); do as_ada systemctl --user restart cwagent.service; sleep 0.4; done
+rm /home/ada/go; wait "${load[1]}" "${load[2]}"
+cat /home/ada/load.[12]; cat /home/ada/lost 2>/dev/null || true
+[ "$(cat /home/ada/load.[12] | grep -c ' 0 failed')" = 2 ]
