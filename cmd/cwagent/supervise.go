@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
@@ -186,8 +189,19 @@ func (r *agentRun) lookOurs(ctx context.Context) {
 	if err == nil && now != r.path {
 		_, err = os.Lstat(now)
 	}
+	_, lost := os.Lstat(r.path)
+	gone := errors.Is(lost, fs.ErrNotExist)
 	switch {
 	case ctx.Err() != nil:
+	case gone && r.socket.Kept():
+		r.log.Warn("the socket is gone: leaving, for a new one", "socket", r.path)
+		if err := renewSocket(ctx); err != nil {
+			r.log.Error("no new socket: systemctl --user restart cwagent.socket", "error", err)
+		}
+		r.leave()
+	case gone:
+		r.log.Warn("the socket is gone: leaving", "socket", r.path)
+		r.leave()
 	case !r.socket.Ours():
 		r.log.Warn("the socket's path leads to another socket: leaving", "socket", r.path)
 		r.leave()
@@ -195,6 +209,18 @@ func (r *agentRun) lookOurs(ctx context.Context) {
 		r.log.Warn("whoever connects gets another socket by now: leaving", "socket", r.path, "other", now)
 		r.leave()
 	}
+}
+
+// renewSocket has the service manager make its socket anew: it does not notice that
+// somebody has removed it, and takes what is left for well. That ends this agent.
+func renewSocket(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, probeWait)
+	defer cancel()
+	err := exec.CommandContext(ctx, "systemctl", "--user", "--no-block", "restart", "cwagent.socket").Run()
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return nil // it is being done
+	}
+	return err
 }
 
 // whileUsed ends the run when nobody has asked anything for so long, unless that

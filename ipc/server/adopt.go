@@ -1,6 +1,8 @@
 package server
 
 import (
+	"errors"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -10,7 +12,9 @@ import (
 
 // Adopt takes over the socket that a service manager has made at path and goes on
 // listening on when this agent ends, so that callers wait during a restart. Another
-// agent may be about to leave: take the lock before anything is read or served.
+// agent may be about to leave: take the lock before anything is read or served. What
+// is at path may have been removed since; then the socket is not ours, as [Listener.Ours]
+// has it, and nobody can connect.
 func Adopt(path string, ul *net.UnixListener) (*Listener, error) {
 	if at := ul.Addr().String(); at != path {
 		return nil, &ipc.Error{
@@ -23,7 +27,7 @@ func Adopt(path string, ul *net.UnixListener) (*Listener, error) {
 	}
 	ul.SetUnlinkOnClose(false)
 	mine, err := os.Lstat(path)
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	return &Listener{UnixListener: ul, path: path, mine: mine, kept: true}, nil

@@ -59,6 +59,29 @@ func TestAdopt(t *testing.T) {
 	}
 }
 
+// A socket whose path is gone is taken all the same, and is nobody's.
+func TestAdoptGone(t *testing.T) {
+	path := ipctest.SocketPath(t)
+	u := unit(t, path)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	l, err := server.Adopt(path, u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.Ours() {
+		t.Error("nothing is there, and it is ours")
+	}
+	unit(t, path)
+	if l.Ours() {
+		t.Error("another one's is ours")
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAdoptRefuses(t *testing.T) {
 	path := ipctest.SocketPath(t)
 	_, err := server.Adopt(path+"2", unit(t, path))

@@ -154,3 +154,20 @@ for _ in $(seq 15); do as_ada systemctl --user restart cwagent.service; sleep 0.
 rm /home/ada/go; wait "${load[1]}" "${load[2]}"
 cat /home/ada/load.[12]; cat /home/ada/lost 2>/dev/null || true
 [ "$(cat /home/ada/load.[12] | grep -c ' 0 failed')" = 2 ]
+
+say a socket that somebody has removed comes back
+for what in $run/cwagent/agent.sock $run/cwagent; do
+  plug own
+  was=$(pid)
+  rm -r $what
+  within 5 test -S $run/cwagent/agent.sock
+  within 5 plug own
+  within 5 sh -c "! [ -e /proc/$was ]"
+  journal | grep 'the socket is gone: leaving, for a new one'
+done
+say also where no agent ran, once one is started
+as_ada systemctl --user stop cwagent.service
+rm -r $run/cwagent
+as_ada systemctl --user start cwagent.service
+within 5 plug own
+[ "$(unit ActiveState cwagent.socket)" = active ]
