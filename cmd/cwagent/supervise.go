@@ -66,11 +66,12 @@ type supervisor struct {
 	path      string // of the socket
 	beginning *beginning
 	agent     ipc.Agent
-	changed   chan struct{} // has room for one; filled when the line of STATUS may be another
+	tell      func(state string) // to the service manager
+	changed   chan struct{}      // has room for one; filled when the line of STATUS may be another
 }
 
 func newSupervisor(path string, b *beginning) *supervisor {
-	return &supervisor{path: path, beginning: b, changed: make(chan struct{}, 1)}
+	return &supervisor{path: path, beginning: b, tell: tell, changed: make(chan struct{}, 1)}
 }
 
 // tell sends one state to systemd. Without one it does nothing, and nothing that
@@ -89,41 +90,52 @@ func (s *supervisor) note() {
 // if it wants a sign of life, by one whenever the agent has just answered a fetch
 // over its own socket as it would answer kubectl.
 func (s *supervisor) run(ctx context.Context) {
-	every, err := daemon.SdWatchdogEnabled(true)
-	beat := time.NewTicker(max(every/2, time.Second))
-	defer beat.Stop()
-	if err != nil || every == 0 {
-		beat.Stop()
+	limit, _ := daemon.SdWatchdogEnabled(true)
+	var beat <-chan time.Time
+	if limit > 0 {
+		t := time.NewTicker(limit / 4) // one that comes late, or takes long, is no reason to end us
+		defer t.Stop()
+		beat = t.C
 	}
 	rest := time.NewTimer(restAfter)
 	defer rest.Stop()
+	look := time.NewTimer(time.Hour)
+	defer look.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			tell(daemon.SdNotifyStopping)
+			s.tell(daemon.SdNotifyStopping)
 			return
 		case <-s.changed:
 			rest.Reset(restAfter)
+			continue
 		case <-rest.C:
-			tell("STATUS=" + s.line(ctx))
 			debug.FreeOSMemory() // each change writes the whole ledger: a third of it all is room for that
-		case <-beat.C:
+		case <-look.C:
+		case <-beat:
 			// One that has yet to begin has nothing to show, and to end it would not help.
 			if !s.beginning.isOver() || s.alive(ctx) {
-				tell(daemon.SdNotifyWatchdog)
+				s.tell(daemon.SdNotifyWatchdog)
 			}
+		}
+		// Timers stand still while a laptop sleeps; the beat comes soon after.
+		line, next := s.line(ctx)
+		s.tell("STATUS=" + line)
+		look.Stop()
+		if !next.IsZero() {
+			look.Reset(time.Until(next))
 		}
 	}
 }
 
-// line says how the agent is, for people.
-func (s *supervisor) line(ctx context.Context) string {
+// line says how the agent is, for people, and until when that is so at most.
+func (s *supervisor) line(ctx context.Context) (line string, until time.Time) {
 	if why := s.beginning.why.Load(); why != nil && !s.beginning.isOver() {
-		return why.What
+		return why.What, time.Time{}
 	}
 	status, err := s.agent.Status(ctx, ipc.StatusRequest{})
 	if err != nil {
-		return err.Error()
+		return err.Error(), time.Time{}
 	}
 	return statusLine(status, time.Now())
 }
@@ -135,13 +147,13 @@ func (s *supervisor) alive(ctx context.Context) bool {
 	return err == nil && reply.Exit != 0
 }
 
-// statusLine is what systemctl status shows: 3 credentials, next expiry 18:40.
-func statusLine(s ipc.Status, now time.Time) string {
-	line := fmt.Sprintf("%d credentials", len(s.Credentials))
+// statusLine is what systemctl status shows: 3 credentials, next expiry 18:40. It is
+// true until next.
+func statusLine(s ipc.Status, now time.Time) (line string, next time.Time) {
+	line = fmt.Sprintf("%d credentials", len(s.Credentials))
 	if len(s.Credentials) == 1 {
 		line = "1 credential"
 	}
-	var next time.Time
 	states := map[ipc.State]int{}
 	for _, c := range s.Credentials {
 		if c.Expires != nil && c.Expires.After(now) && (next.IsZero() || c.Expires.Before(next)) {
@@ -150,19 +162,18 @@ func statusLine(s ipc.Status, now time.Time) string {
 		states[c.State]++
 	}
 	if !next.IsZero() {
-		next = next.Local()
 		layout := "15:04"
 		if next.Sub(now) > 20*time.Hour {
 			layout = "2006-01-02 15:04"
 		}
-		line += ", next expiry " + next.Format(layout)
+		line += ", next expiry " + next.Local().Format(layout)
 	}
-	for _, state := range []ipc.State{ipc.StateDue, ipc.StateExpired, ipc.StateRefused, ipc.StateLocked} {
+	for _, state := range []ipc.State{ipc.StateDue, ipc.StateExpired, ipc.StateRefused, ipc.StateLocked, ipc.StateEmpty} {
 		if n := states[state]; n > 0 {
 			line += fmt.Sprintf(", %d %s", n, state)
 		}
 	}
-	return line
+	return line, next
 }
 
 // whileOurs ends the run when the path does not lead to our socket any more: another

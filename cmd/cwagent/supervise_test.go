@@ -27,14 +27,63 @@ func TestStatusLine(t *testing.T) {
 		"1 credential":                               {{State: ipc.StateValid}},
 		"2 credentials, next expiry 18:40":           {cred(ipc.StateValid, 6*time.Hour+40*time.Minute), cred(ipc.StateValid, 7*time.Hour)},
 		"1 credential, next expiry 2026-12-24 12:00": {cred(ipc.StateValid, 30*24*time.Hour)},
-		"3 credentials, next expiry 13:00, 1 due, 1 expired, 1 locked": {
-			cred(ipc.StateDue, time.Hour), cred(ipc.StateExpired, -time.Hour), {State: ipc.StateLocked},
+		"4 credentials, next expiry 13:00, 1 due, 1 expired, 1 locked, 1 empty": {
+			cred(ipc.StateDue, time.Hour), cred(ipc.StateExpired, -time.Hour), {State: ipc.StateLocked}, {State: ipc.StateEmpty},
 		},
 	} {
-		if got := statusLine(ipc.Status{Credentials: creds}, now); got != want {
+		if got, _ := statusLine(ipc.Status{Credentials: creds}, now); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
+}
+
+// mortal is an agent with two tokens that end.
+type mortal struct {
+	ipc.Agent
+	ends [2]time.Time
+}
+
+func (m *mortal) Status(context.Context, ipc.StatusRequest) (s ipc.Status, _ error) {
+	for _, end := range m.ends {
+		state := ipc.StateValid
+		if !time.Now().Before(end) {
+			state = ipc.StateExpired
+		}
+		s.Credentials = append(s.Credentials, ipc.Credential{State: state, Expires: &end})
+	}
+	return s, nil
+}
+
+// The line of STATUS is another one when a token has ended, though nothing happens.
+func TestStatusLineFollowsTheClock(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := beginning{over: make(chan struct{})}
+		close(b.over)
+		var said atomic.Value
+		s, now := newSupervisor("", &b), time.Now()
+		s.tell = func(state string) { said.Store(state) }
+		s.agent = &mortal{ends: [2]time.Time{now.Add(time.Hour), now.Add(2 * time.Hour)}}
+		ctx, end := context.WithCancel(t.Context())
+		over := make(chan struct{})
+		go func() { defer close(over); s.run(ctx) }()
+		for _, tt := range []struct {
+			wait time.Duration
+			want string
+		}{
+			{2 * time.Second, "STATUS=2 credentials, next expiry " + now.Add(time.Hour).Local().Format("15:04")},
+			{time.Hour, "STATUS=2 credentials, next expiry " + now.Add(2*time.Hour).Local().Format("15:04") + ", 1 expired"},
+			{time.Hour, "STATUS=2 credentials, 2 expired"},
+		} {
+			time.Sleep(tt.wait)
+			synctest.Wait()
+			if got := said.Load(); got != tt.want {
+				t.Errorf("%q, want %q", got, tt.want)
+			}
+		}
+		end()
+		<-over
+	})
 }
 
 // journald gets a level it understands, and no second time of day.
