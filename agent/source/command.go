@@ -135,10 +135,21 @@ func (r *run) do(ctx context.Context) *agent.SourceError {
 		return r.unstarted(ctx, err)
 	}
 	// Not by cmd.Cancel, which is not called where systemd-run has ended before: a
-	// service manager that stops the agent ends both at once.
-	killed := make(chan struct{})
-	keep := context.AfterFunc(ctx, func() { defer close(killed); kill() })
+	// service manager that stops the agent ends both at once. Not only once, either: what
+	// systemd-run has asked for may be started after that.
+	over, killed := make(chan struct{}), make(chan struct{})
+	keep := context.AfterFunc(ctx, func() {
+		defer close(killed)
+		for kill(); ; kill() {
+			select {
+			case <-over:
+				return
+			case <-time.After(grace / 20):
+			}
+		}
+	})
 	err := cmd.Wait()
+	close(over)
 	if !keep() {
 		<-killed
 	}
