@@ -3,6 +3,7 @@ package source
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -120,15 +121,17 @@ func (r *run) do(ctx context.Context) *agent.SourceError {
 	ctx, stop := context.WithTimeoutCause(ctx, r.timeout, errTimeout)
 	defer stop()
 	r.stdout.full = func() { cancel(errFlood) }
-	argv, kill := r.argv, func() {}
+	argv, env, stdin, kill := r.argv, r.env, io.Reader(nil), func() {}
 	if r.outside != nil {
-		if err := startable(argv[0]); err != nil {
+		if err := startable(argv); err != nil {
 			return r.unstarted(ctx, err)
 		}
-		argv, kill = r.outside.wrap(argv, r.env, r.timeout)
+		stdin = strings.NewReader(job{argv, env}.encode())
+		argv, kill = r.outside.unit(r.timeout)
+		env = os.Environ() // by which the user manager is found, whatever the program is to get
 	}
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Env, cmd.Stdout, cmd.Stderr = r.env, &r.stdout, &r.stderr
+	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = env, stdin, &r.stdout, &r.stderr
 	cmd.WaitDelay = grace
 	apart(cmd)
 	if err := cmd.Start(); err != nil {
@@ -202,6 +205,9 @@ func (r *run) ended(ctx context.Context, err error) *agent.SourceError {
 		return transient("what it printed cannot be read: "+clean(err.Error()), "")
 	case exit.ExitCode() < 0:
 		return transient("it was killed: "+exit.String(), "")
+	}
+	if s, ok := signalOf(exit.ExitCode()); ok && r.outside != nil {
+		return transient("it was killed: signal: "+s.String(), "")
 	}
 	return transient("exit code "+strconv.Itoa(exit.ExitCode()), byHand)
 }

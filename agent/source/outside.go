@@ -3,9 +3,14 @@ package source
 import (
 	"context"
 	"crypto/rand"
+	"errors"
+	"io"
 	"os"
 	"os/exec"
+	"os/signal"
+	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -13,9 +18,10 @@ import (
 // own unit is locked down in ways that some of them do not survive, such as those
 // with a set-group-ID bit, or node.
 //
-// A unit gets the variables of the user manager beside ours. Helper is a program that
-// takes those away: it is run as HELPER... NAME,NAME,... PROGRAM ARGUMENT... and
-// becomes the program, with these variables alone.
+// What the manager is told is the Helper alone, a program that calls Help and hears
+// on its stdin what to run. For the manager would write the variables into a file
+// (below /run/user/UID/systemd/transient), replace $NAME in the arguments, which
+// everybody may read, and add its own variables to ours.
 type Outside struct {
 	Helper []string
 }
@@ -32,24 +38,17 @@ const (
 	systemctl  = "/usr/bin/systemctl"
 )
 
-// wrap returns the command that runs argv outside, with the variables of env, and
-// what kills it there. The values of the variables are not in it: those of other
-// programs see the arguments of a process.
-func (o *Outside) wrap(argv, env []string, limit time.Duration) (wrapped []string, kill func()) {
+// unit returns the command that runs the helper outside, and what kills it and its
+// program there.
+func (o *Outside) unit(limit time.Duration) (argv []string, kill func()) {
 	unit := "cwagent-source-" + strings.ToLower(rand.Text()) + ".service"
-	wrapped = []string{
+	argv = []string{
 		systemdRun, "--user", "--quiet", "--pipe", "--wait", "--collect", "--service-type=exec", "--unit=" + unit,
 		"--description=cwagent: source of a token", "--working-directory=/", "--property=LimitCORE=0",
 		"--property=RuntimeMaxSec=" + (limit + grace).String(), // if we do not live to kill it
+		"--",
 	}
-	var names []string
-	for _, v := range env {
-		name, _, _ := strings.Cut(v, "=")
-		names = append(names, name)
-		wrapped = append(wrapped, "--setenv="+name)
-	}
-	wrapped = append(append(append(wrapped, "--"), o.Helper...), strings.Join(names, ","))
-	return append(wrapped, argv...), func() {
+	return append(argv, o.Helper...), func() {
 		ctx, cancel := context.WithTimeout(context.Background(), grace)
 		defer cancel()
 		_ = exec.CommandContext(ctx, systemctl, "--user", "kill", "--signal=KILL", unit).Run() // it may have ended
@@ -58,13 +57,74 @@ func (o *Outside) wrap(argv, env []string, limit time.Duration) (wrapped []strin
 
 // startable is why a program cannot be run at all, which whoever runs it outside
 // would say less clearly.
-func startable(program string) error {
-	info, err := os.Stat(program)
+func startable(argv []string) error {
+	info, err := os.Stat(argv[0])
 	switch {
 	case err != nil:
 		return err
 	case info.IsDir() || info.Mode()&0o111 == 0:
 		return os.ErrPermission
+	case strings.Contains(strings.Join(argv, ""), "\x00"):
+		return syscall.EINVAL // as exec says
 	}
 	return nil
+}
+
+// A job is what the helper is to run: a program with these variables and no others.
+type job struct{ argv, env []string }
+
+// encode returns what the helper reads: a number, so many arguments, the variables.
+func (j job) encode() string {
+	words := append([]string{strconv.Itoa(len(j.argv))}, j.argv...)
+	return strings.Join(append(words, j.env...), "\x00")
+}
+
+func decodeJob(b []byte) (j job, ok bool) {
+	words := strings.Split(string(b), "\x00")
+	n, err := strconv.Atoi(words[0])
+	if err != nil || n < 1 || n >= len(words) {
+		return job{}, false
+	}
+	return job{words[1 : 1+n], words[1+n:]}, true
+}
+
+// signaled, and the number of the signal, is the exit code of a helper whose program
+// a signal has ended. Shells do the same, so that a script which ends so because a
+// part of it was killed is said to have been killed itself.
+const signaled = 128
+
+// Help is the helper. It returns the exit code of the program that it has run.
+//
+// It stays beside the program, because systemd-run has only one exit code for all
+// signals, and success for SIGTERM, with half a token printed perhaps.
+func Help(stdin io.Reader, stdout, stderr io.Writer) (exit int, err error) {
+	b, err := io.ReadAll(stdin)
+	if err != nil {
+		return 0, err
+	}
+	j, ok := decodeJob(b)
+	if !ok {
+		return 0, errors.New("the agent runs this, with what it is to run on stdin")
+	}
+	// Whoever ends the unit tells the program, too, and what became of that we say.
+	ignored := make(chan os.Signal, 1)
+	signal.Notify(ignored, syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM)
+	defer signal.Stop(ignored)
+	cmd := exec.CommandContext(context.Background(), j.argv[0], j.argv[1:]...)
+	cmd.Env, cmd.Stdout, cmd.Stderr = j.env, stdout, stderr
+	apart(cmd)
+	if err := cmd.Run(); cmd.ProcessState == nil {
+		return 0, err
+	}
+	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return signaled + int(status.Signal()), nil
+	}
+	return cmd.ProcessState.ExitCode(), nil
+}
+
+// signalOf returns the signal that an exit code of the helper's stands for.
+func signalOf(exit int) (s syscall.Signal, ok bool) {
+	const last = 31 // beyond are the real-time signals, which have no names
+	s = syscall.Signal(exit - signaled)
+	return s, s >= 1 && s <= last
 }

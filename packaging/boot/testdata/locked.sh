@@ -89,4 +89,36 @@ refuse as_ada cwagent rotate hangs 2>/tmp/said
 grep 'did not end within 1s and was killed' /tmp/said
 within 5 sh -c '! pgrep -u ada -x sleep'
 within 5 sh -c "! runuser -u ada -- env XDG_RUNTIME_DIR=/run/user/$(id -u ada) systemctl --user list-units --no-legend 'cwagent-source-*' | grep ."
+
+say what a source is told nobody else hears, and it comes through as it is
+cat >/usr/bin/args <<'M'
+#!/bin/sh
+printf '%s|' "$@" >/tmp/args
+M
+cat >/usr/bin/slow <<'M'
+#!/bin/sh
+[ "$1" = '-${API_KEY}' ] && [ "$API_KEY" = TOPSECRETVALUE ] && touch /tmp/slow && sleep 3 && echo never
+M
+chmod 755 /usr/bin/args /usr/bin/slow
+as_ada sh -c 'cat >> /home/ada/.config/cwagent/config.yaml' <<'C'
+- name: args
+  servers: [{url: "https://x.example"}]
+  source: {command: {argv: [/usr/bin/args, "$API_KEY", "${API_KEY}", $$, "", "a b", "%h", '\'], env: [API_KEY=TOPSECRETVALUE, XDG_RUNTIME_DIR=/nowhere]}}
+- name: slow
+  servers: [{url: "https://x.example"}]
+  source: {command: {argv: [/usr/bin/slow, "-${API_KEY}"], env: [API_KEY=TOPSECRETVALUE]}}
+- name: killed
+  servers: [{url: "https://x.example"}]
+  source: {command: {argv: [/bin/sh, -c, 'echo half-of-a-token; kill -$0 $$', TERM]}}
+C
+within 5 test -s /tmp/args
+cat /tmp/args; echo
+[ "$(cat /tmp/args)" = '$API_KEY|${API_KEY}|$$||a b|%h|\|' ]
+id bob >/dev/null 2>&1 || useradd bob
+within 10 test -e /tmp/slow
+refuse runuser -u bob -- sh -c "cat /proc/[0-9]*/cmdline 2>/dev/null | grep -a TOPSECRE[T]"
+refuse grep -r TOPSECRET /run/user/$(id -u ada)/systemd
+refuse as_ada cwagent rotate killed 2>/tmp/said
+cat /tmp/said
+grep -E 'killed: signal: (terminated|killed)' /tmp/said
 say done

@@ -1,0 +1,64 @@
+//go:build unix
+
+package source
+
+import (
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// The service manager is told neither the program nor its variables.
+func TestOutsideUnit(t *testing.T) {
+	t.Parallel()
+	argv, _ := (&Outside{Helper: []string{"/a $b/cwagent", "source-exec"}}).unit(time.Minute)
+	if !slices.Equal(argv[len(argv)-3:], []string{"--", "/a $b/cwagent", "source-exec"}) || slices.Contains(argv, "--setenv") {
+		t.Errorf("%q", argv)
+	}
+}
+
+// What is to run comes through as it is.
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		script string
+		exit   int
+		want   string
+	}{
+		{`printf '%s|' "$0" "$@" "$X"; env | grep -c ^HOME`, 1, "$$|${X}||% \xff\n|$HOME|0\n"},
+		{`cat; exit 255`, 255, ""},
+		{`kill -TERM $$`, 128 + 15, ""},
+		{`kill -KILL $$`, 128 + 9, ""},
+		{`echo half; kill -HUP $$`, 128 + 1, "half\n"},
+	} {
+		var stdout, stderr strings.Builder
+		j := job{[]string{"/bin/sh", "-c", tt.script, "$$", "${X}", "", "% \xff\n"}, []string{"X=$HOME", "PATH=" + defaultPath}}
+		exit, err := Help(strings.NewReader(j.encode()), &stdout, &stderr)
+		if err != nil || exit != tt.exit || stdout.String() != tt.want || stderr.String() != "" {
+			t.Errorf("%s: %d, %v, %q, %q", tt.script, exit, err, &stdout, &stderr)
+		}
+	}
+	for _, bad := range []string{"", "x", "0\x00/bin/true", "-1\x00/bin/true", "2\x00/bin/true", "\x00", "1\x00/nowhere"} {
+		if exit, err := Help(strings.NewReader(bad), nil, nil); err == nil {
+			t.Errorf("%q: %d", bad, exit)
+		}
+	}
+}
+
+func TestSignalOf(t *testing.T) {
+	t.Parallel()
+	for exit, want := range map[int]syscall.Signal{1: 0, 127: 0, 128: 0, 129: syscall.SIGHUP, 137: syscall.SIGKILL, 159: 31, 160: 0, 255: 0} {
+		if got, ok := signalOf(exit); ok != (want != 0) || ok && got != want {
+			t.Errorf("%d: %v, %v", exit, got, ok)
+		}
+	}
+}
+
+func TestStartableNUL(t *testing.T) {
+	t.Parallel()
+	if err := startable([]string{"/bin/sh", "a\x00b"}); err != syscall.EINVAL {
+		t.Error(err)
+	}
+}
