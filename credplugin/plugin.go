@@ -62,11 +62,11 @@ func Run(args []string, getenv func(string) string, stdout, stderr io.Writer) in
 		}
 		a := asking{path, began.Add(wait), args[0], getenv("KUBERNETES_EXEC_INFO")}
 		reply, err = a.fetch()
-		if noAgent(err) && start(path) {
+		if noAgent(err) && (hung || start(path, a.deadline)) { // hung: it has been tried, and may yet come
 			reply, err = a.fetchSoon(err)
-			inVain = noAgent(err)
 		}
-		inVain = inVain || isTimeout(err)
+		waited := hung || time.Since(began) >= again
+		inVain = isTimeout(err) || noAgent(err) && waited
 		if hung && inVain {
 			return 1
 		}

@@ -15,23 +15,23 @@ import (
 )
 
 // managerWait is how long a service manager may take to say whether it has started
-// something.
+// something. Then there is time left for the launch record.
 const managerWait = 700 * time.Millisecond
 
 // maxLaunch is the size of a launch record that is not one.
 const maxLaunch = 64 << 10
 
 // start has an agent started that will listen at path, and reports whether one may
-// come: by the service manager, or as the last person has started one. Nothing that
+// come before the deadline: by the service manager, or as the last person has started one. Nothing that
 // a kubeconfig can set has a say in what is started.
-func start(path string) bool {
+func start(path string, deadline time.Time) bool {
 	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return false
 	}
 	defer unix.Close(null)
 	keepDescriptors()
-	if program, args, env := manager(path); program != "" && succeeds(null, program, args, env) {
+	if program, args, env := manager(path); program != "" && succeeds(null, earlier(deadline, time.Now().Add(managerWait)), program, args, env) {
 		return true
 	}
 	dir, err := unix.Open(filepath.Dir(ipc.LaunchPath()), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
@@ -90,29 +90,33 @@ func spawn(null int, program string, args, env []string) (pid int, err error) {
 	})
 }
 
-// succeeds runs a program and reports whether it ends well in time.
-func succeeds(null int, program string, args, env []string) bool {
+// succeeds runs a program and reports whether it ends well before the deadline. It
+// is killed then: each plugin would leave another one behind.
+func succeeds(null int, deadline time.Time, program string, args, env []string) bool {
 	pid, err := spawn(null, program, args, env)
 	if err != nil {
 		return false
 	}
-	done := make(chan bool, 1)
-	go func() {
+	for ; ; time.Sleep(startPoll) {
 		var status syscall.WaitStatus
-		for {
-			_, err := syscall.Wait4(pid, &status, 0, nil)
-			if err != syscall.EINTR {
-				done <- err == nil && status.ExitStatus() == 0
-				return
-			}
+		ended, err := syscall.Wait4(pid, &status, syscall.WNOHANG, nil)
+		switch {
+		case ended == pid:
+			return status.ExitStatus() == 0
+		case err != nil && err != syscall.EINTR:
+			return false
+		case !time.Now().Before(deadline):
+			_ = syscall.Kill(-pid, syscall.SIGKILL)
+			return false
 		}
-	}()
-	select {
-	case ok := <-done:
-		return ok
-	case <-time.After(managerWait):
-		return true // it may yet come
 	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // uid is the user's id in words.

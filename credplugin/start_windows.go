@@ -1,4 +1,6 @@
 package credplugin
 
+import "time"
+
 // start starts nothing here.
-func start(string) bool { return false }
+func start(string, time.Time) bool { return false }
