@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/cwagent/cwagent/agent/atomicfile"
@@ -42,14 +43,25 @@ func (r *agentRun) leaveLaunch() (forget func()) {
 }
 
 // launchEnv are the variables that an agent needs, none of which should hold a
-// secret; a proxy's may.
+// secret. A proxy's address may, as a password or in a query: what is more than a
+// host and a port is not kept.
 func launchEnv(all []string) (env []string) {
 	for _, v := range all {
 		name, value, _ := strings.Cut(v, "=")
-		proxy := strings.HasSuffix(strings.ToUpper(name), "_PROXY")
-		if source.Passed(name) && !(proxy && strings.Contains(value, "@")) {
+		if !source.Passed(name) {
+			continue
+		}
+		switch name := strings.ToUpper(name); {
+		case name == "NO_PROXY" && !hostList.MatchString(value):
+		case name != "NO_PROXY" && strings.HasSuffix(name, "_PROXY") && !plainProxy.MatchString(value):
+		default:
 			env = append(env, v)
 		}
 	}
 	return env
 }
+
+var (
+	plainProxy = regexp.MustCompile(`^([A-Za-z0-9]+://)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?/?$`)
+	hostList   = regexp.MustCompile(`^[A-Za-z0-9.*:/_, \[\]-]*$`)
+)
