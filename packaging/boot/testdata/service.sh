@@ -1,13 +1,22 @@
 # The life of a package and of its service, from installing it to purging it.
 . /opt/t/scripts/lib.sh
 
+# drop_in: what the person adds to the service is what comes on stdin.
+drop_in() {
+  as_ada mkdir -p /home/ada/.config/systemd/user/cwagent.service.d
+  cat >/home/ada/.config/systemd/user/cwagent.service.d/ours.conf
+  as_ada systemctl --user daemon-reload
+}
+timeouts() { journalctl --sync; journalctl _UID=$(id -u ada) -o cat | grep -c 'Watchdog timeout' || true; }
+
 say install
 dpkg -i /opt/t/old.deb >/dev/null
 systemctl --global is-enabled cwagent.socket
 person ada
 unlock ada
-within 10 test -S /run/user/$(id -u ada)/cwagent/agent.sock
-[ "$(stat -c '%a %U' /run/user/$(id -u ada)/cwagent) $(stat -c '%a %U' /run/user/$(id -u ada)/cwagent/agent.sock)" = "700 ada 600 ada" ]
+socket=/run/user/$(id -u ada)/cwagent/agent.sock
+within 10 test -S $socket
+[ "$(stat -c '%a %U' ${socket%/*}) $(stat -c '%a %U' $socket)" = "700 ada 600 ada" ]
 refuse as_ada systemctl --user is-active cwagent.service
 
 say a real API server and a token
@@ -27,7 +36,15 @@ as_ada sh -c 'for i in $(seq 99); do printf "s3cr3t-%s-of-ada" $i | cwagent add 
 as_ada systemctl --user stop cwagent.service
 start=$(ms); kube; echo "from an inactive service to kubectl's answer: $(($(ms) - start)) ms"
 within 5 sh -c "systemctl --user -M ada@ show --property=StatusText cwagent.service | grep '100 credentials, next expiry'"
-echo "from exec to READY: $(as_ada systemctl --user show --property=ExecMainStartTimestampMonotonic --property=ActiveEnterTimestampMonotonic --value cwagent.service | sort -n | { read -r a; read -r b; echo $(((b - a) / 1000)); }) ms"
+# A busy machine makes a start late, never early: the best of ten is ours.
+best=999999
+for _ in $(seq 10); do
+  as_ada systemctl --user restart cwagent.service
+  took=$(as_ada systemctl --user show --property=ExecMainStartTimestampMonotonic --property=ActiveEnterTimestampMonotonic --value cwagent.service | sort -n | { read -r a; read -r b; echo $((b - a)); })
+  [ "$took" -ge $best ] || best=$took
+done
+echo "from exec to READY, the best of ten: $best us"
+[ $best -lt 20000 ]
 [ "$(agent start)" = manager ]
 as_ada cwagent service status
 
@@ -40,9 +57,7 @@ for signal in SEGV KILL; do
   within 5 test "$(pid)" != "$was"
 done
 was=$(pid)
-as_ada mkdir -p /home/ada/.config/systemd/user/cwagent.service.d
-printf '[Service]\nWatchdogSec=2\n' >/home/ada/.config/systemd/user/cwagent.service.d/soon.conf
-as_ada systemctl --user daemon-reload
+printf '[Service]\nWatchdogSec=2\n' | drop_in
 as_ada systemctl --user restart cwagent.service
 sleep 5 # more than one watchdog interval: an agent that is well is left alone
 was=$(pid); restarts=$(as_ada systemctl --user show --property=NRestarts --value cwagent.service)
@@ -52,8 +67,46 @@ kill -STOP "$was"
 within 10 sh -c "[ ! -e /proc/$was ]"
 kube
 echo "from SIGSTOP to kubectl's answer, with a watchdog of 2 s: $(($(ms) - start)) ms"
-rm -r /home/ada/.config/systemd/user/cwagent.service.d
-as_ada systemctl --user daemon-reload
+
+say the watchdog is honest: an agent that runs but answers no fetch is restarted
+as_ada python3 -c 'import socket, time
+dead, mute = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
+dead.bind("/home/ada/dead"); mute.bind("/home/ada/mute"); mute.listen(99); time.sleep(600)' &
+for other in dead mute; do
+  within 5 test -S /home/ada/$other
+  was=$(pid); before=$(timeouts)
+  mount --bind /home/ada/$other $socket # which no watch on the folder sees
+  within 20 sh -c "[ ! -e /proc/$was ]"
+  umount $socket
+  kube
+  [ "$(timeouts)" = $((before + 1)) ]
+done
+drop_in </dev/null
+
+say it comes back however often it crashes
+for i in $(seq 8); do
+  was=$(pid)
+  kill -KILL "$was"
+  within 5 sh -c "p=\$(systemctl --user -M ada@ show --property=MainPID --value cwagent.service); [ \$p != 0 ] && [ \$p != $was ]"
+done
+kube
+
+say however often the socket is restarted
+for _ in $(seq 10); do as_ada systemctl --user restart cwagent.socket; done
+kube
+
+say however often the first fetch starts one in vain
+drop_in <<'D'
+[Service]
+ExecStart=
+ExecStart=/bin/sh -c 'echo >>/tmp/activations; exit 1'
+Restart=no
+D
+as_ada systemctl --user stop cwagent.service
+as_ada timeout 1 cwagent status >/dev/null 2>&1 || true # it stays in the queue
+within 20 sh -c '[ $(wc -l </tmp/activations) -gt 25 ]'
+drop_in </dev/null
+kube
 
 say reload
 as_ada sh -c 'printf "logLevel: debug\n" >> /home/ada/.config/cwagent/config.yaml'
@@ -63,29 +116,46 @@ refuse sh -c "journalctl -o cat | grep CW-SECRET"
 
 say nobody else is served
 person bob
-refuse as_bob env CWAGENT_SOCKET=/run/user/$(id -u ada)/cwagent/agent.sock cwagent status 2>/tmp/refused
+refuse as_bob env CWAGENT_SOCKET=$socket cwagent status 2>/tmp/refused
 grep 'permission denied' /tmp/refused
 
 say upgrade and restarts under load
+# load COMMAND...: ten times a second, until /home/ada/go is gone. It prints how many
+# calls there were, how many failed, and the slowest before and after /home/ada/begun.
+cat >/usr/bin/load <<'L'
+#!/bin/bash
+n=0; failed=0; before=0; after=0
+while [ -e /home/ada/go ]; do
+  begun=; [ ! -e /home/ada/begun ] || begun=yes
+  s=$(date +%s%N)
+  "$@" >/dev/null 2>>/home/ada/load.err || failed=$((failed + 1))
+  t=$((($(date +%s%N) - s) / 1000000)); n=$((n + 1))
+  if [ $begun ]; then [ $t -le $after ] || after=$t; else [ $t -le $before ] || before=$t; fi
+  [ $t -ge 100 ] || sleep 0.$(printf %03d $((100 - t)))
+done
+echo $n $failed $before $after
+L
+chmod 755 /usr/bin/load
 touch /home/ada/go
-as_ada bash -c 'n=0; f=0; worst=0
-  while [ -e /home/ada/go ]; do
-    s=$(date +%s%N); kubectl --request-timeout=20s get --raw /version >/dev/null 2>>/home/ada/load.err || f=$((f+1)); n=$((n+1))
-    t=$((($(date +%s%N) - s) / 1000000)); [ $t -le $worst ] || worst=$t
-    [ $t -ge 100 ] || sleep 0.$(printf %03d $((100 - t)))
-  done; echo "$n calls of kubectl, $f failed, the slowest $worst ms" > /home/ada/load' &
-load=$!
-sleep 1
+as_ada load kubectl --request-timeout=20s get --raw /version >/tmp/load.kubectl &
+loads=$!
+sleep 3
+touch /home/ada/begun
 old=$(agent version)
 dpkg -i /opt/t/new.deb >/dev/null
 within 20 sh -c "[ \"\$(runuser -u ada -- env XDG_RUNTIME_DIR=/run/user/$(id -u ada) HOME=/home/ada cwagent status -o json | grep -c '\"version\": \"$old\"')\" = 0 ]"
 for _ in 1 2 3; do as_ada cwagent service restart; sleep 0.5; done
 as_ada systemctl --user restart cwagent.socket
 sleep 1
-rm /home/ada/go; wait $load
-echo "from $old to $(agent version): $(cat /home/ada/load)"
+rm /home/ada/go; wait $loads
+echo "from $old to $(agent version)"
 cat /home/ada/load.err 2>/dev/null || true
-grep -q ' 0 failed' /home/ada/load
+for of in /tmp/load.*; do
+  read -r n failed before after <$of
+  echo "${of#*.}: $n calls, $failed failed; the slowest before: $before ms, from then on: $after ms"
+  [ "$failed" = 0 ]
+  [ "$after" -le $((before + 500)) ] # what it takes a busy machine anyway is not ours
+done
 
 say logout and login
 as_ada systemctl --user stop cwagent.service # its keyring is about to go
@@ -93,7 +163,7 @@ loginctl disable-linger ada
 within 20 sh -c "! loginctl user-status ada"
 person ada
 unlock ada
-within 10 test -S /run/user/$(id -u ada)/cwagent/agent.sock
+within 10 test -S $socket
 as_ada testbed up /home/ada/bed >/home/ada/bed.log 2>&1 &
 within 60 as_ada kubectl --request-timeout=5s get --raw /version
 
