@@ -91,7 +91,10 @@ func decodeJob(b []byte) (j job, ok bool) {
 // signaled, and the number of the signal, is the exit code of a helper whose program
 // a signal has ended. Shells do the same, so that a script which ends so because a
 // part of it was killed is said to have been killed itself.
-const signaled = 128
+const (
+	signaled   = 128
+	notStarted = 126 // as a shell says
+)
 
 // Help is the helper. It returns the exit code of the program that it has run.
 //
@@ -104,7 +107,7 @@ func Help(stdin io.Reader, stdout, stderr io.Writer) (exit int, err error) {
 	}
 	j, ok := decodeJob(b)
 	if !ok {
-		return 0, errors.New("the agent runs this, with what it is to run on stdin")
+		return 0, errors.New("stdin does not say what to run")
 	}
 	// Whoever ends the unit tells the program, too, and what became of that we say.
 	ignored := make(chan os.Signal, 1)
@@ -114,7 +117,9 @@ func Help(stdin io.Reader, stdout, stderr io.Writer) (exit int, err error) {
 	cmd.Env, cmd.Stdout, cmd.Stderr = j.env, stdout, stderr
 	apart(cmd)
 	if err := cmd.Run(); cmd.ProcessState == nil {
-		return 0, err
+		r := run{argv: j.argv}
+		_, err := io.WriteString(stderr, r.unstarted(context.Background(), err).Why+"\n")
+		return notStarted, err
 	}
 	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		return signaled + int(status.Signal()), nil

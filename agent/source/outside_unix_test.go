@@ -40,7 +40,11 @@ func TestHelp(t *testing.T) {
 			t.Errorf("%s: %d, %v, %q, %q", tt.script, exit, err, &stdout, &stderr)
 		}
 	}
-	for _, bad := range []string{"", "x", "0\x00/bin/true", "-1\x00/bin/true", "2\x00/bin/true", "\x00", "1\x00/nowhere"} {
+	var stderr strings.Builder
+	if exit, err := Help(strings.NewReader("1\x00/nowhere"), nil, &stderr); exit != 126 || err != nil || stderr.String() != "no such program\n" {
+		t.Errorf("%d, %v, %q", exit, err, &stderr)
+	}
+	for _, bad := range []string{"", "x", "0\x00/bin/true", "-1\x00/bin/true", "2\x00/bin/true", "\x00"} {
 		if exit, err := Help(strings.NewReader(bad), nil, nil); err == nil {
 			t.Errorf("%q: %d", bad, exit)
 		}

@@ -17,7 +17,7 @@ func (c *cli) newSourceExec() *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			exit, err := source.Help(c.in, c.out, c.err)
 			if err != nil {
-				return fail("", "%s: %v", sourceExec, err)
+				return fail("the agent runs this for a source.command of config.yaml", "%s: %v", sourceExec, err)
 			}
 			return exitCode(exit)
 		},

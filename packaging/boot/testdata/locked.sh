@@ -126,7 +126,8 @@ cat >/usr/bin/slow <<'M'
 #!/bin/sh
 [ "$1" = '-${API_KEY}' ] && [ "$API_KEY" = TOPSECRETVALUE ] && touch /tmp/slow && sleep 3 && echo never
 M
-chmod 755 /usr/bin/args /usr/bin/slow
+printf '#!/nowhere\n' >/usr/bin/orphan
+chmod 755 /usr/bin/args /usr/bin/slow /usr/bin/orphan
 as_ada sh -c 'cat >> /home/ada/.config/cwagent/config.yaml' <<'C'
 - name: args
   servers: [{url: "https://x.example"}]
@@ -134,6 +135,9 @@ as_ada sh -c 'cat >> /home/ada/.config/cwagent/config.yaml' <<'C'
 - name: slow
   servers: [{url: "https://x.example"}]
   source: {command: {argv: [/usr/bin/slow, "-${API_KEY}"], env: [API_KEY=TOPSECRETVALUE]}}
+- name: orphan
+  servers: [{url: "https://x.example"}]
+  source: {command: {argv: [/usr/bin/orphan]}}
 - name: killed
   servers: [{url: "https://x.example"}]
   source: {command: {argv: [/bin/sh, -c, 'echo half-of-a-token; kill -$0 $$', TERM]}}
@@ -146,6 +150,7 @@ within 10 test -e /tmp/slow
 refuse runuser -u bob -- sh -c "cat /proc/[0-9]*/cmdline 2>/dev/null | grep -a TOPSECRE[T]"
 refuse grep -r TOPSECRET /run/user/$(id -u ada)/systemd
 refuse as_ada cwagent rotate killed 2>/tmp/said
-cat /tmp/said
-grep -E 'killed: signal: (terminated|killed)' /tmp/said
+grep 'it was killed: signal: terminated' /tmp/said
+refuse as_ada cwagent rotate orphan 2>/tmp/said
+grep 'the interpreter that its first line names is missing' /tmp/said
 say done
