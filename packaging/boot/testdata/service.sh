@@ -119,7 +119,7 @@ person bob
 refuse as_bob env CWAGENT_SOCKET=$socket cwagent status 2>/tmp/refused
 grep 'permission denied' /tmp/refused
 
-say upgrade and restarts under load
+say upgrade and restarts under load, of kubectl and of a hundred credentials
 # load COMMAND...: ten times a second, until /home/ada/go is gone. It prints how many
 # calls there were, how many failed, and the slowest before and after /home/ada/begun.
 cat >/usr/bin/load <<'L'
@@ -128,17 +128,22 @@ n=0; failed=0; before=0; after=0
 while [ -e /home/ada/go ]; do
   begun=; [ ! -e /home/ada/begun ] || begun=yes
   s=$(date +%s%N)
-  "$@" >/dev/null 2>>/home/ada/load.err || failed=$((failed + 1))
+  i=$((n % 99 + 1)) "$@" >/dev/null 2>>/home/ada/load.err || failed=$((failed + 1))
   t=$((($(date +%s%N) - s) / 1000000)); n=$((n + 1))
   if [ $begun ]; then [ $t -le $after ] || after=$t; else [ $t -le $before ] || before=$t; fi
   [ $t -ge 100 ] || sleep 0.$(printf %03d $((100 - t)))
 done
 echo $n $failed $before $after
 L
-chmod 755 /usr/bin/load
+cat >/usr/bin/fetch <<'F'
+#!/bin/sh
+KUBERNETES_EXEC_INFO='{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","spec":{"interactive":false,"cluster":{"server":"https://x.example","config":null}}}' exec cwagent-credential c$i
+F
+chmod 755 /usr/bin/load /usr/bin/fetch
 touch /home/ada/go
 as_ada load kubectl --request-timeout=20s get --raw /version >/tmp/load.kubectl &
 loads=$!
+for i in 1 2; do as_ada load fetch >/tmp/load.$i & loads="$loads $!"; done
 sleep 3
 touch /home/ada/begun
 old=$(agent version)
