@@ -128,7 +128,7 @@ func (r *run) do(ctx context.Context) *agent.SourceError {
 		}
 		stdin = strings.NewReader(job{argv, env}.encode())
 		argv, kill = r.outside.unit(r.timeout)
-		env = os.Environ() // by which the user manager is found, whatever the program is to get
+		env = toManager()
 	}
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = env, stdin, &r.stdout, &r.stderr

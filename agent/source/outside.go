@@ -51,8 +51,22 @@ func (o *Outside) unit(limit time.Duration) (argv []string, kill func()) {
 	return append(argv, o.Helper...), func() {
 		ctx, cancel := context.WithTimeout(context.Background(), grace)
 		defer cancel()
-		_ = exec.CommandContext(ctx, systemctl, "--user", "kill", "--signal=KILL", unit).Run() // it may have ended
+		cmd := exec.CommandContext(ctx, systemctl, "--user", "kill", "--signal=KILL", unit)
+		cmd.Env = toManager()
+		_ = cmd.Run() // it may have ended
 	}
+}
+
+// toManager are the variables by which the user manager is found, whatever the
+// program is to get, and no others: what is in our environment only root reads, what
+// is in theirs any program of the user.
+func toManager() (env []string) {
+	for _, name := range []string{"XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"} {
+		if value, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
 }
 
 // startable is why a program cannot be run at all, which whoever runs it outside

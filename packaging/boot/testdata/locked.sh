@@ -124,7 +124,7 @@ printf '%s|' "$@" >/tmp/args
 M
 cat >/usr/bin/slow <<'M'
 #!/bin/sh
-[ "$1" = '-${API_KEY}' ] && [ "$API_KEY" = TOPSECRETVALUE ] && touch /tmp/slow && sleep 3 && echo never
+[ "$1" = '-${API_KEY}' ] && [ "$API_KEY" = TOPSECRETVALUE ] && touch /tmp/slow && sleep 20 && echo never
 M
 printf '#!/nowhere\n' >/usr/bin/orphan
 chmod 755 /usr/bin/args /usr/bin/slow /usr/bin/orphan
@@ -149,6 +149,8 @@ id bob >/dev/null 2>&1 || useradd bob
 within 10 test -e /tmp/slow
 refuse runuser -u bob -- sh -c "cat /proc/[0-9]*/cmdline 2>/dev/null | grep -a TOPSECRE[T]"
 refuse grep -r TOPSECRET /run/user/$(id -u ada)/systemd
+asks=$(pgrep -u ada -x systemd-run | head -1)
+[ "$(tr '\0' '\n' </proc/$asks/environ | cut -d= -f1 | sort | xargs)" = "DBUS_SESSION_BUS_ADDRESS XDG_RUNTIME_DIR" ]
 refuse as_ada cwagent rotate killed 2>/tmp/said
 grep 'it was killed: signal: terminated' /tmp/said
 refuse as_ada cwagent rotate orphan 2>/tmp/said
