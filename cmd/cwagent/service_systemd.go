@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,15 +19,16 @@ import (
 // packaged is where packages put the units of user managers.
 const packaged = "/usr/lib/systemd/user"
 
-// systemd is a person's own service manager. The unit of the agent is kardianos's
-// to start, stop and install, with our text; the socket's it does not know.
+// systemd is a person's own service manager. The unit of the agent is kardianos's to
+// start and stop. Installing it is not: it would write into ~/.config wherever the
+// manager looks, leave half of it where that fails, and it does not know sockets.
 type systemd struct {
 	dir     string // of the person's own units
 	service service.Service
 	ctl     func(args ...string) (string, error) // systemctl --user
 }
 
-func newSystemd(home string, getenv func(string) string) (manager, error) {
+func newSystemd(home string, getenv func(string) string) (_ manager, err error) {
 	if _, err := os.Stat("/run/systemd/system"); err != nil {
 		return nil, fail("run it in the foreground: cwagent agent", "service: systemd does not run here")
 	}
@@ -36,21 +38,24 @@ func newSystemd(home string, getenv func(string) string) (manager, error) {
 	m := &systemd{dir: filepath.Join(home, ".config", "systemd", "user"), ctl: func(args ...string) (string, error) {
 		return output("systemctl", append([]string{"--user"}, args...)...)
 	}}
-	return m, m.use("/usr/bin/cwagent")
-}
-
-// use has kardianos know the unit for that program.
-func (m *systemd) use(program string) (err error) {
 	m.service, err = service.New(nil, &service.Config{
-		Name:   strings.TrimSuffix(packaging.ServiceUnit, ".service"),
-		Option: service.KeyValue{"UserService": true, "SystemdScript": packaging.Service(program)},
+		Name: strings.TrimSuffix(packaging.ServiceUnit, ".service"), Option: service.KeyValue{"UserService": true},
 	})
-	return err
+	return m, err
 }
 
 func (m *systemd) name() string { return "systemd, user manager" }
 
 func (m *systemd) unit(name string) string { return filepath.Join(m.dir, name) }
+
+// What starts them at login.
+func (m *systemd) socketLink() string {
+	return filepath.Join(m.dir, "sockets.target.wants", packaging.SocketUnit)
+}
+
+func (m *systemd) serviceLink() string {
+	return filepath.Join(m.dir, "default.target.wants", packaging.ServiceUnit)
+}
 
 // reachable reports whether the user manager answers: it has none without a session.
 func (m *systemd) reachable() bool {
@@ -59,27 +64,67 @@ func (m *systemd) reachable() bool {
 }
 
 func (m *systemd) install(program string) (did []string, err error) {
-	if !m.reachable() {
-		return m.installLater(program)
+	links := []string{m.socketLink(), m.serviceLink()}
+	putBack, err := remember(append(links, m.unit(packaging.ServiceUnit), m.unit(packaging.SocketUnit))...)
+	if err != nil {
+		return nil, err
 	}
+	if !m.reachable() {
+		if did, err = m.installLater(program); err != nil {
+			return nil, errors.Join(err, putBack())
+		}
+		return did, nil
+	}
+	ran := m.running()
+	if did, err = m.installNow(program); err != nil {
+		return nil, errors.Join(err, m.back(putBack, ran))
+	}
+	return did, nil
+}
+
+func (m *systemd) installNow(program string) (did []string, err error) {
 	if m.isPackaged(program) {
 		did = append(did, "the units of the package are used: "+packaged)
-	} else {
-		made, err := m.write(program)
-		if err != nil {
-			return nil, err
-		}
-		did = append(did, made...)
+	} else if did, err = m.write(program); err != nil {
+		return nil, err
 	}
 	for _, args := range [][]string{
 		{"daemon-reload"}, {"reenable", packaging.ServiceUnit, packaging.SocketUnit},
 		{"start", packaging.SocketUnit}, {"restart", packaging.ServiceUnit},
 	} {
 		if _, err := m.ctl(args...); err != nil {
-			return did, fail("systemctl --user status cwagent.service says more", "service: systemctl %s: %v", strings.Join(args, " "), err)
+			return nil, fail("it is as it was before; journalctl --user -u cwagent.service -u cwagent.socket says more", "service: systemctl %s: %v", strings.Join(args, " "), err)
 		}
 	}
 	return append(did, "started, and at each login: "+packaging.ServiceUnit), nil
+}
+
+// running are those of our units that run.
+func (m *systemd) running() (units []string) {
+	for _, unit := range []string{packaging.SocketUnit, packaging.ServiceUnit} {
+		if _, err := m.ctl("is-active", unit); err == nil {
+			units = append(units, unit)
+		}
+	}
+	return units
+}
+
+// back undoes what has failed half-way: the same files are there, and the same units
+// run. What fails here is less than what has failed already, and is not told.
+func (m *systemd) back(putBack func() error, ran []string) error {
+	try := func(args ...string) { _, _ = m.ctl(args...) }
+	for _, unit := range []string{packaging.ServiceUnit, packaging.SocketUnit} {
+		if !slices.Contains(ran, unit) {
+			try("stop", unit)
+		}
+	}
+	err := putBack()
+	try("daemon-reload")
+	try("reset-failed", packaging.ServiceUnit, packaging.SocketUnit)
+	for _, unit := range ran {
+		try("start", unit)
+	}
+	return err
 }
 
 // isPackaged reports whether a package has installed units for that program, and
@@ -90,45 +135,32 @@ func (m *systemd) isPackaged(program string) bool {
 	return err == nil && errors.Is(own, fs.ErrNotExist) && strings.Contains(string(text), "ExecStart="+program+" ")
 }
 
-// write puts both units there, or none.
+// write puts both units there.
 func (m *systemd) write(program string) (did []string, err error) {
-	if err := m.use(program); err != nil {
-		return nil, err
-	}
 	if err := os.MkdirAll(m.dir, 0o755); err != nil {
-		return nil, err
+		return nil, fail("", "service: %v", err)
 	}
-	service, socket := m.unit(packaging.ServiceUnit), m.unit(packaging.SocketUnit)
-	_, fresh := os.Stat(service)
-	if err := atomicfile.Write(socket, []byte(packaging.Socket()), atomicfile.Options{Mode: 0o644}); err != nil {
-		return nil, fail("", "service: write %s: %v", socket, err)
-	}
-	if errors.Is(fresh, fs.ErrNotExist) {
-		if err := m.service.Install(); err != nil {
-			os.Remove(service)
-			os.Remove(socket)
-			return nil, fail("nothing was left behind", "service: %v", err)
+	for _, u := range []struct{ path, text string }{
+		{m.unit(packaging.ServiceUnit), packaging.Service(program)}, {m.unit(packaging.SocketUnit), packaging.Socket()},
+	} {
+		if err := atomicfile.Write(u.path, []byte(u.text), atomicfile.Options{Mode: 0o644}); err != nil {
+			return nil, fail("", "service: write %s: %v", u.path, err)
 		}
-	} else if err := atomicfile.Write(service, []byte(packaging.Service(program)), atomicfile.Options{Mode: 0o644}); err != nil {
-		return nil, fail("", "service: write %s: %v", service, err)
+		did = append(did, "written: "+u.path)
 	}
-	return []string{"written: " + service, "written: " + socket}, nil
+	return did, nil
 }
 
 // installLater is for a login without a user manager that answers, such as su's.
 func (m *systemd) installLater(program string) (did []string, err error) {
-	if err := os.MkdirAll(filepath.Join(m.dir, "sockets.target.wants"), 0o755); err != nil {
+	if did, err = m.write(program); err != nil {
 		return nil, err
 	}
-	for name, text := range map[string]string{packaging.ServiceUnit: packaging.Service(program), packaging.SocketUnit: packaging.Socket()} {
-		if err := atomicfile.Write(m.unit(name), []byte(text), atomicfile.Options{Mode: 0o644}); err != nil {
-			return did, fail("", "service: write %s: %v", m.unit(name), err)
-		}
-		did = append(did, "written: "+m.unit(name))
+	if err := os.MkdirAll(filepath.Dir(m.socketLink()), 0o755); err != nil {
+		return nil, fail("", "service: %v", err)
 	}
-	link := filepath.Join(m.dir, "sockets.target.wants", packaging.SocketUnit)
-	if err := os.Symlink(m.unit(packaging.SocketUnit), link); err != nil && !errors.Is(err, fs.ErrExist) {
-		return did, err
+	if err := os.Symlink(m.unit(packaging.SocketUnit), m.socketLink()); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, fail("", "service: %v", err)
 	}
 	return append(did, "the user manager does not answer here; it starts the agent from the next login on, or at once, in a session of yours, with:",
 		"  systemctl --user daemon-reload && systemctl --user start "+packaging.SocketUnit), nil
@@ -140,16 +172,8 @@ func (m *systemd) uninstall() (did []string, err error) {
 		if _, err := m.ctl("disable", "--now", packaging.SocketUnit, packaging.ServiceUnit); err == nil {
 			did = append(did, "stopped, and not at login any more: "+packaging.ServiceUnit)
 		}
-		if _, err := os.Stat(m.unit(packaging.ServiceUnit)); err == nil {
-			if err := m.service.Uninstall(); err != nil {
-				return did, fail("systemctl --user status cwagent.service says more", "service: %v", err)
-			}
-		}
 	}
-	for _, path := range []string{
-		m.unit(packaging.ServiceUnit), m.unit(packaging.SocketUnit),
-		filepath.Join(m.dir, "sockets.target.wants", packaging.SocketUnit), filepath.Join(m.dir, "default.target.wants", packaging.ServiceUnit),
-	} {
+	for _, path := range []string{m.unit(packaging.ServiceUnit), m.unit(packaging.SocketUnit), m.socketLink(), m.serviceLink()} {
 		err := os.Remove(path)
 		if err == nil {
 			did = append(did, "removed: "+path)

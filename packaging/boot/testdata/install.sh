@@ -1,0 +1,37 @@
+# What installing, removing and restarting leave behind, by a person and by packages.
+. /opt/t/scripts/lib.sh
+info='{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","spec":{"interactive":false,"cluster":{"server":"https://x.example","config":null}}}'
+dpkg -x /opt/t/new.deb /tmp/pkg
+person ada
+unlock ada
+run=/run/user/$(id -u ada)
+as_ada mkdir -p /home/ada/.local/bin
+cp /tmp/pkg/usr/bin/* /home/ada/.local/bin/
+mine() { as_ada /home/ada/.local/bin/cwagent service "$@"; }
+plug() { as_ada env KUBERNETES_EXEC_INFO="$info" /home/ada/.local/bin/cwagent-credential "$@"; }
+units() { find /home/ada/.config/systemd -name 'cwagent*' \( -type f -o -type l \) 2>/dev/null || true; }
+none() { [ -z "$(units)" ] && refuse as_ada systemctl --user is-active cwagent.socket; }
+serving() { [ "$(readlink "/proc/$(pid)/exe")" = "$1" ] && mine status; }
+
+say what cannot be started leaves nothing behind
+rm -rf $run/cwagent
+as_ada touch $run/cwagent
+refuse mine install 2>/tmp/said
+grep '^cwagent: service: systemctl start cwagent.socket: ' /tmp/said
+grep '^hint: it is as it was before; ' /tmp/said
+none
+rm $run/cwagent
+
+say an upgrade that cannot be started leaves the old one running
+mine install
+units | xargs cat >/tmp/before
+as_ada mkdir -p /home/ada/.config/systemd/user/cwagent.service.d /home/ada/other
+printf '[Service]\nExecStartPre=/bin/grep -q /home/ada/.local/ /home/ada/.config/systemd/user/cwagent.service\n' >/home/ada/.config/systemd/user/cwagent.service.d/only.conf
+ln /home/ada/.local/bin/* /home/ada/other/
+refuse as_ada /home/ada/other/cwagent service install 2>/tmp/said
+grep '^cwagent: service: systemctl restart cwagent.service: ' /tmp/said
+rm -r /home/ada/.config/systemd/user/cwagent.service.d
+units | xargs cat | cmp - /tmp/before
+within 5 serving /home/ada/.local/bin/cwagent
+mine uninstall
+none
