@@ -5,8 +5,11 @@ package packaging
 import (
 	_ "embed"
 	"encoding/xml"
+	"fmt"
 	"regexp"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // The names under which service managers know us.
@@ -26,9 +29,18 @@ var (
 )
 
 // Service is the unit of the agent for systemd's user manager, with the program at
-// an absolute path.
-func Service(program string) string {
-	return strings.Replace(service, "ExecStart=/usr/bin/cwagent ", "ExecStart="+unitWord(program)+" ", 1)
+// an absolute path. systemd refuses, or takes for something else, what it has no way
+// to quote in the path of a program.
+func Service(program string) (string, error) {
+	if i := strings.IndexFunc(program, unquotable); i >= 0 {
+		r, _ := utf8.DecodeRuneInString(program[i:])
+		return "", fmt.Errorf("systemd starts no program with %q in its path: %q", string(r), program)
+	}
+	return strings.Replace(service, "ExecStart=/usr/bin/cwagent ", "ExecStart="+unitWord(program)+" ", 1), nil
+}
+
+func unquotable(r rune) bool {
+	return unicode.IsControl(r) || r == utf8.RuneError || strings.ContainsRune(`$"'\`, r)
 }
 
 // Socket is the unit of its socket.
@@ -42,7 +54,7 @@ func unitWord(path string) string {
 	if plain.MatchString(path) {
 		return path
 	}
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, `%`, `%%`, `$`, `$$`).Replace(path) + `"`
+	return `"` + strings.ReplaceAll(path, "%", "%%") + `"`
 }
 
 // Plist is the agent's property list for launchd, which is not to be told where it

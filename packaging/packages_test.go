@@ -141,7 +141,8 @@ func checkContent(t *testing.T, root, version string) {
 	if first != "cwagent ("+next+") unstable; urgency=medium" {
 		t.Errorf("%s: the changelog begins with %s", version, first)
 	}
-	if string(read("usr/lib/systemd/user/cwagent.service")) != packaging.Service("/usr/bin/cwagent") || string(read("usr/lib/systemd/user/cwagent.socket")) != packaging.Socket() {
+	unit, err := packaging.Service("/usr/bin/cwagent")
+	if err != nil || string(read("usr/lib/systemd/user/cwagent.service")) != unit || string(read("usr/lib/systemd/user/cwagent.socket")) != packaging.Socket() {
 		t.Error("not the units that service install writes")
 	}
 	pages, _ := filepath.Glob(filepath.Join(root, "usr/share/man/man?/*.gz"))

@@ -64,28 +64,32 @@ func (m *systemd) reachable() bool {
 }
 
 func (m *systemd) install(program string) (did []string, err error) {
+	unit, err := packaging.Service(program)
+	if err != nil {
+		return nil, fail("install it at another path", "service: %v", err)
+	}
 	links := []string{m.socketLink(), m.serviceLink()}
 	putBack, err := remember(append(links, m.unit(packaging.ServiceUnit), m.unit(packaging.SocketUnit))...)
 	if err != nil {
 		return nil, err
 	}
 	if !m.reachable() {
-		if did, err = m.installLater(program); err != nil {
+		if did, err = m.installLater(unit); err != nil {
 			return nil, errors.Join(err, putBack())
 		}
 		return did, nil
 	}
 	ran := m.running()
-	if did, err = m.installNow(program); err != nil {
+	if did, err = m.installNow(program, unit); err != nil {
 		return nil, errors.Join(err, m.back(putBack, ran))
 	}
 	return did, nil
 }
 
-func (m *systemd) installNow(program string) (did []string, err error) {
+func (m *systemd) installNow(program, unit string) (did []string, err error) {
 	if m.isPackaged(program) {
 		did = append(did, "the units of the package are used: "+packaged)
-	} else if did, err = m.write(program); err != nil {
+	} else if did, err = m.write(unit); err != nil {
 		return nil, err
 	}
 	for _, args := range [][]string{
@@ -136,12 +140,12 @@ func (m *systemd) isPackaged(program string) bool {
 }
 
 // write puts both units there.
-func (m *systemd) write(program string) (did []string, err error) {
+func (m *systemd) write(unit string) (did []string, err error) {
 	if err := os.MkdirAll(m.dir, 0o755); err != nil {
 		return nil, fail("", "service: %v", err)
 	}
 	for _, u := range []struct{ path, text string }{
-		{m.unit(packaging.ServiceUnit), packaging.Service(program)}, {m.unit(packaging.SocketUnit), packaging.Socket()},
+		{m.unit(packaging.ServiceUnit), unit}, {m.unit(packaging.SocketUnit), packaging.Socket()},
 	} {
 		if err := atomicfile.Write(u.path, []byte(u.text), atomicfile.Options{Mode: 0o644}); err != nil {
 			return nil, fail("", "service: write %s: %v", u.path, err)
@@ -152,8 +156,8 @@ func (m *systemd) write(program string) (did []string, err error) {
 }
 
 // installLater is for a login without a user manager that answers, such as su's.
-func (m *systemd) installLater(program string) (did []string, err error) {
-	if did, err = m.write(program); err != nil {
+func (m *systemd) installLater(unit string) (did []string, err error) {
+	if did, err = m.write(unit); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Dir(m.socketLink()), 0o755); err != nil {

@@ -111,15 +111,22 @@ func TestLogHandler(t *testing.T) {
 	}
 }
 
-// A unit names a program at any path.
+// A unit names a program at any path that systemd can start.
 func TestUnitOfProgram(t *testing.T) {
 	t.Parallel()
 	for program, want := range map[string]string{
-		"/usr/bin/cwagent":         "\nExecStart=/usr/bin/cwagent agent\n",
-		`/home/a b/50%/"$x"\y/cwa`: "\nExecStart=\"/home/a b/50%%/\\\"$$x\\\"\\\\y/cwa\" agent\n",
+		"/usr/bin/cwagent":        "\nExecStart=/usr/bin/cwagent agent\n",
+		"/home/ä b/50%/{{x}}/cwa": "\nExecStart=\"/home/ä b/50%%/{{x}}/cwa\" agent\n",
+		`/home/$HOME/cwagent`:     "",
+		`/home/"x"/cwagent`:       "",
+		`/home/o'neill/cwagent`:   "",
+		`/home/a\b/cwagent`:       "",
+		"/home/\xff/cwagent":      "",
+		"/home/a\nExecStop=x/cwa": "",
 	} {
-		if text := packaging.Service(program); !strings.Contains(text, want) {
-			t.Errorf("%s:\n%s", program, text)
+		text, err := packaging.Service(program)
+		if (err == nil) != (want != "") || !strings.Contains(text, want) {
+			t.Errorf("%s: %v\n%s", program, err, text)
 		}
 	}
 }

@@ -35,3 +35,20 @@ units | xargs cat | cmp - /tmp/before
 within 5 serving /home/ada/.local/bin/cwagent
 mine uninstall
 none
+
+say a path that systemd cannot start is refused, any other is taken
+cp -r /home/ada/.local/bin /home/ada/program
+for odd in 'a$b' "a'b" 'a"b' 'a\b'; do
+  mv /home/ada/program "/home/ada/$odd"
+  refuse as_ada "/home/ada/$odd/cwagent" service install 2>/tmp/said
+  grep '^cwagent: service: systemd starts no program with ' /tmp/said
+  grep -q '^hint: install it at another path' /tmp/said
+  none
+  mv "/home/ada/$odd" /home/ada/program
+done
+odd='/home/ada/ä b {{c}} 50%h'
+mv /home/ada/program "$odd"
+as_ada "$odd/cwagent" service install
+within 5 serving "$odd/cwagent"
+as_ada "$odd/cwagent" service uninstall
+none
