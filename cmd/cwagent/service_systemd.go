@@ -23,9 +23,10 @@ const packaged = "/usr/lib/systemd/user"
 // start and stop. Installing it is not: it would write into ~/.config wherever the
 // manager looks, leave half of it where that fails, and it does not know sockets.
 type systemd struct {
-	dir     string // of the person's own units
-	service service.Service
-	ctl     func(args ...string) (string, error) // systemctl --user
+	dir       string // of the person's own units
+	reachable bool   // whether the user manager answers: without a session there is none
+	service   service.Service
+	ctl       func(args ...string) (string, error) // systemctl --user
 }
 
 func newSystemd(home string, getenv func(string) string) (_ manager, err error) {
@@ -35,9 +36,14 @@ func newSystemd(home string, getenv func(string) string) (_ manager, err error) 
 	if getenv("XDG_RUNTIME_DIR") == "" { // su and the like forget it
 		os.Setenv("XDG_RUNTIME_DIR", "/run/user/"+strconv.Itoa(os.Getuid()))
 	}
-	m := &systemd{dir: filepath.Join(home, ".config", "systemd", "user"), ctl: func(args ...string) (string, error) {
+	m := &systemd{ctl: func(args ...string) (string, error) {
 		return output("systemctl", append([]string{"--user"}, args...)...)
 	}}
+	paths, err := m.ctl("show", "--property=UnitPath", "--value")
+	m.reachable = err == nil
+	if m.dir = unitDir(paths); m.dir == "" {
+		m.dir = filepath.Join(home, ".config", "systemd", "user")
+	}
 	m.service, err = service.New(nil, &service.Config{
 		Name: strings.TrimSuffix(packaging.ServiceUnit, ".service"), Option: service.KeyValue{"UserService": true},
 	})
@@ -57,10 +63,16 @@ func (m *systemd) serviceLink() string {
 	return filepath.Join(m.dir, "default.target.wants", packaging.ServiceUnit)
 }
 
-// reachable reports whether the user manager answers: it has none without a session.
-func (m *systemd) reachable() bool {
-	_, err := m.ctl("show", "--property=Version")
-	return err == nil
+// unitDir is the folder of a person's own units, of the paths where the manager looks
+// for units: its XDG_CONFIG_HOME is what counts, and may not be that of a shell. First
+// comes its neighbour, "/home/me/.config/systemd/user.control", in quotes if need be.
+func unitDir(paths string) string {
+	config, _, ok := strings.Cut(paths, "/systemd/user.control")
+	config = strings.TrimPrefix(config, `"`)
+	if !ok || !filepath.IsAbs(config) || strings.Contains(config, `\`) {
+		return ""
+	}
+	return filepath.Join(config, "systemd", "user")
 }
 
 func (m *systemd) install(program string) (did []string, err error) {
@@ -73,7 +85,7 @@ func (m *systemd) install(program string) (did []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if !m.reachable() {
+	if !m.reachable {
 		if did, err = m.installLater(unit); err != nil {
 			return nil, errors.Join(err, putBack())
 		}
@@ -171,7 +183,7 @@ func (m *systemd) installLater(unit string) (did []string, err error) {
 }
 
 func (m *systemd) uninstall() (did []string, err error) {
-	if m.reachable() {
+	if m.reachable {
 		// Not what a package has enabled for everybody: that is its own to take away.
 		if _, err := m.ctl("disable", "--now", packaging.SocketUnit, packaging.ServiceUnit); err == nil {
 			did = append(did, "stopped, and not at login any more: "+packaging.ServiceUnit)

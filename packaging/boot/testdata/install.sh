@@ -52,3 +52,17 @@ as_ada "$odd/cwagent" service install
 within 5 serving "$odd/cwagent"
 as_ada "$odd/cwagent" service uninstall
 none
+
+say a user manager that looks elsewhere
+useradd -m eve
+elsewhere=/run/systemd/system/user@$(id -u eve).service.d
+mkdir -p "$elsewhere"
+printf '[Service]\nEnvironment="XDG_CONFIG_HOME=/home/eve/con fig"\n' >"$elsewhere/config.conf"
+systemctl daemon-reload
+person eve
+cp -r /tmp/pkg/usr/bin /home/eve/bin
+as_eve /home/eve/bin/cwagent service install
+test -s "/home/eve/con fig/systemd/user/cwagent.service"
+as_eve /home/eve/bin/cwagent service status | grep 'running, pid'
+as_eve /home/eve/bin/cwagent service uninstall
+refuse sh -c "find /home/eve -name 'cwagent.*' | grep ."
