@@ -10,11 +10,15 @@ import (
 	"testing"
 )
 
-// fakeSystemctl notes what it is asked. Users 1000 and 1001 are logged in.
+// fakeSystemctl, systemd-run as well, notes what it is asked. Users 1000, 1001 and 1002
+// are logged in; the last has no agent that runs.
 const fakeSystemctl = `#!/bin/sh
-echo "$*" >>"$CALLS"
+echo "${0##*/}" "$*" | sed 's/^systemctl //' >>"$CALLS"
 case "$*" in
-list-units*) printf 'user@1000.service loaded active running User Manager for UID 1000\nuser@1001.service loaded active running User Manager for UID 1001\n' ;;
+list-units*) printf 'user@1000.service loaded active running User Manager for UID 1000\nuser@1001.service loaded active running User Manager for UID 1001\n'
+	echo 'user@1002.service loaded active running User Manager for UID 1002' ;;
+*1002@*is-active*) exit 3 ;;
+*1001@*is-active*) ;;
 *1001@*) exit "$REFUSES" ;;
 esac
 `
@@ -25,10 +29,14 @@ func TestScripts(t *testing.T) {
 	const (
 		enable  = "--quiet --global enable cwagent.socket\n"
 		list    = "list-units --plain --no-legend --state=active user@*.service\n"
-		restart = list + "--user -M 1000@ daemon-reload\n--user -M 1000@ try-restart cwagent.service\n" +
-			"--user -M 1001@ daemon-reload\n--user -M 1001@ try-restart cwagent.service\n"
+		restart = list + "--user -M 1000@ daemon-reload\n--user -M 1000@ --quiet is-active cwagent.service\n" +
+			"systemd-run --user -M 1000@ --quiet --collect --wait /usr/bin/cwagent service restart\n" +
+			"--user -M 1001@ daemon-reload\n--user -M 1001@ --quiet is-active cwagent.service\n" +
+			"systemd-run --user -M 1001@ --quiet --collect --wait /usr/bin/cwagent service restart\n" +
+			"--user -M 1002@ daemon-reload\n--user -M 1002@ --quiet is-active cwagent.service\n"
 		remove = "--quiet --global disable cwagent.socket\n" + list +
-			"--user -M 1000@ stop cwagent.socket cwagent.service\n--user -M 1001@ stop cwagent.socket cwagent.service\n"
+			"--user -M 1000@ stop cwagent.socket cwagent.service\n--user -M 1001@ stop cwagent.socket cwagent.service\n" +
+			"--user -M 1002@ stop cwagent.socket cwagent.service\n"
 		advice = "cwagent: kubeconfigs that it has rewritten still refer to it; tokens stay in their users' keyrings\n" +
 			"hint: each user, with cwagent installed again: cwagent restore --all\n"
 	)
@@ -54,7 +62,7 @@ func TestScripts(t *testing.T) {
 	t.Run("a manager that refuses", func(t *testing.T) {
 		t.Parallel()
 		_, says := runScript(t, "1", "postinst configure 0.1.0")
-		if says != "cwagent: user 1001: the agent was not restarted; they can do it: systemctl --user restart cwagent\n" {
+		if says != "cwagent: user 1001: the agent was not restarted; cwagent service restart does it, or says why not\n" {
 			t.Errorf("said %s", says)
 		}
 		runScript(t, "1", "prerm remove")
@@ -66,8 +74,10 @@ func TestScripts(t *testing.T) {
 func runScript(t *testing.T, refuses, line string) (calls, says string) {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "systemctl"), []byte(fakeSystemctl), 0o755); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"systemctl", "systemd-run"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(fakeSystemctl), 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
 	args := strings.Fields(line)
 	cmd := exec.Command("sh", append([]string{"scripts/" + args[0]}, args[1:]...)...)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"runtime"
@@ -69,22 +68,35 @@ a restart instead of failing.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	simple := func(use, short string, do func(manager) error) *cobra.Command {
-		return &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error {
-			m, err := c.manager()
-			if err != nil {
-				return err
-			}
-			return do(m)
-		}}
-	}
 	cmd.AddCommand(
 		c.newServiceInstall(), c.newServiceUninstall(), c.newServiceStatus(),
-		simple("start", "Start the agent", manager.start),
-		simple("stop", "Stop the agent; a socket unit starts it again when somebody asks", manager.stop),
-		simple("restart", "Restart the agent; no request fails", manager.restart),
+		c.newServiceVerb("start", "Start the agent", others, manager.start),
+		c.newServiceVerb("stop", "Stop the agent; a socket unit starts it again when somebody asks", managed, manager.stop),
+		c.newServiceVerb("restart", "Restart the agent; no request fails", whoever, manager.restart),
 	)
 	return cmd
+}
+
+// newServiceVerb is what a manager does in a word; agents that leave by it must have
+// nothing to lose.
+func (c *cli) newServiceVerb(use, short string, leaves func(ipc.Start) bool, do func(manager) error) *cobra.Command {
+	var force bool
+	cmd := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		m, err := c.manager()
+		if err == nil && !force {
+			err = c.nothingUnsaved(cmd.Context(), leaves)
+		}
+		if err != nil {
+			return err
+		}
+		return do(m)
+	}}
+	forceFlag(cmd, &force)
+	return cmd
+}
+
+func forceFlag(cmd *cobra.Command, force *bool) {
+	cmd.Flags().BoolVar(force, "force", false, "although the running agent has tokens in memory only")
 }
 
 func (c *cli) newServiceInstall() *cobra.Command {
@@ -105,8 +117,10 @@ func (c *cli) newServiceInstall() *cobra.Command {
 			if why := fleeting(program); why != "" && !force {
 				return fail("install it to a lasting place, or insist with --force", "service: %s: %s", program, why)
 			}
-			if err := c.nothingUnsaved(cmd.Context(), force); err != nil {
-				return err
+			if !force {
+				if err := c.nothingUnsaved(cmd.Context(), whoever); err != nil {
+					return err
+				}
 			}
 			did, err := m.install(program)
 			c.tellDone(did)
@@ -117,27 +131,8 @@ func (c *cli) newServiceInstall() *cobra.Command {
 	return cmd
 }
 
-// nothingUnsaved refuses where an agent runs that would lose a token by leaving.
-func (c *cli) nothingUnsaved(ctx context.Context, force bool) error {
-	s, err := c.status(ctx, "")
-	if err != nil || force {
-		return nil // nobody runs who could lose one
-	}
-	var names []string
-	for _, cred := range s.Credentials {
-		if !cred.Saved && cred.State != ipc.StateEmpty {
-			names = append(names, cred.Name)
-		}
-	}
-	if len(names) == 0 {
-		return nil
-	}
-	return fail("add them again afterwards, and insist with --force",
-		"service: the running agent has tokens in memory only, which are gone when it leaves: %s", strings.Join(names, ", "))
-}
-
 func (c *cli) newServiceUninstall() *cobra.Command {
-	var yes bool
+	var yes, force bool
 	cmd := &cobra.Command{
 		Use:   "uninstall",
 		Short: "Stop it and take it away; tokens stay in the keyring",
@@ -146,6 +141,11 @@ func (c *cli) newServiceUninstall() *cobra.Command {
 			m, err := c.manager()
 			if err != nil {
 				return err
+			}
+			if !force {
+				if err := c.nothingUnsaved(cmd.Context(), managed); err != nil {
+					return err
+				}
 			}
 			left, err := c.stillRewritten()
 			if err != nil {
@@ -171,6 +171,7 @@ func (c *cli) newServiceUninstall() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask, although kubeconfigs refer to the agent")
+	forceFlag(cmd, &force)
 	return cmd
 }
 

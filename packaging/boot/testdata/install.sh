@@ -66,3 +66,50 @@ test -s "/home/eve/con fig/systemd/user/cwagent.service"
 as_eve /home/eve/bin/cwagent service status | grep 'running, pid'
 as_eve /home/eve/bin/cwagent service uninstall
 refuse sh -c "find /home/eve -name 'cwagent.*' | grep ."
+
+say tokens in memory only are not lost unasked
+hold() { printf 's3cr3t-of-ada-in-memory' | as_ada /home/ada/.local/bin/cwagent add brief --ephemeral --no-verify --expires 8h --server https://x.example "$@" >/dev/null; }
+holds() { plug brief | grep -q s3cr3t-of-ada; }
+refused() { # by what is said, and nothing is lost
+  refuse mine "$@" 2>/tmp/said
+  grep -q "^cwagent: service: $why" /tmp/said
+  grep -q '^hint: .*insist with --force' /tmp/said
+}
+mine install
+hold
+why='the running agent has tokens in memory only, which are gone when it leaves: brief$'
+for verb in install restart stop uninstall; do refused $verb; done
+mine start # it goes on
+holds
+kill -STOP "$(pid)"
+was=$(pid) why='the running agent may have tokens in memory only: agent: '
+for verb in install restart; do refused $verb; done
+kill -CONT "$was"
+within 5 holds
+mine restart --force
+refuse holds
+mine stop
+as_ada systemctl --user stop cwagent.socket
+as_ada sh -c '/home/ada/.local/bin/cwagent agent </dev/null >/dev/null 2>&1 &'
+within 5 as_ada sh -c '/home/ada/.local/bin/cwagent status | grep ^agent'
+hold --replace
+why='the running agent has tokens in memory only, which are gone when it leaves: brief$'
+for verb in install restart start; do refused $verb; done
+mine stop # another one
+holds
+mine start --force
+mine uninstall
+within 5 sh -c '! pgrep -u ada -x cwagent'
+
+say nor by an upgrade of the package
+dpkg -i /opt/t/old.deb >/dev/null
+as_ada systemctl --user daemon-reload
+as_ada systemctl --user start cwagent.socket
+hold --replace
+was=$(pid)
+dpkg -i /opt/t/new.deb 2>&1 >/dev/null | grep "^cwagent: user $(id -u ada): the agent was not restarted; cwagent service restart does it, or says why not$"
+[ "$(pid)" = "$was" ] && holds
+mine restart --force
+dpkg -i /opt/t/old.deb 2>&1 >/dev/null | refuse grep '^cwagent:'
+[ "$(pid)" != "$was" ]
+dpkg -P cwagent >/dev/null 2>&1
