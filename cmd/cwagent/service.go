@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"runtime"
 	"slices"
@@ -167,12 +169,27 @@ func (c *cli) newServiceUninstall() *cobra.Command {
 			}
 			did, err := m.uninstall()
 			c.tellDone(did)
-			return err
+			if err != nil {
+				return err
+			}
+			return c.forgetLaunch()
 		},
 	}
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask, although kubeconfigs refer to the agent")
 	forceFlag(cmd, &force)
 	return cmd
+}
+
+// forgetLaunch has the plugin start no agent any more, where a person's has left a
+// note of how.
+func (c *cli) forgetLaunch() error {
+	err := os.Remove(ipc.LaunchPath())
+	if err == nil {
+		c.tellDone([]string{"removed: " + ipc.LaunchPath()})
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return fail("", "service: %v", err)
+	}
+	return nil
 }
 
 // stillRewritten are the kubeconfigs that refer to the agent because of an import.

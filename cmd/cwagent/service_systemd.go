@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -18,6 +19,9 @@ import (
 
 // packaged is where packages put the units of user managers.
 const packaged = "/usr/lib/systemd/user"
+
+// forEverybody is the link by which a package has the socket at each login.
+const forEverybody = "/etc/systemd/user/sockets.target.wants/" + packaging.SocketUnit
 
 // systemd is a person's own service manager. The unit of the agent is kardianos's to
 // start and stop. Installing it is not: it would write into ~/.config wherever the
@@ -104,12 +108,14 @@ func (m *systemd) installNow(program, unit string) (did []string, err error) {
 	} else if did, err = m.write(unit); err != nil {
 		return nil, err
 	}
-	for _, args := range [][]string{
-		{"daemon-reload"}, {"reenable", packaging.ServiceUnit, packaging.SocketUnit},
-		{"start", packaging.SocketUnit}, {"restart", packaging.ServiceUnit},
+	for _, step := range []func() error{
+		func() error { return m.tell("daemon-reload") },
+		func() error { return m.tell("reenable", packaging.ServiceUnit, packaging.SocketUnit) },
+		m.listen,
+		func() error { return m.tell("restart", packaging.ServiceUnit) },
 	} {
-		if _, err := m.ctl(args...); err != nil {
-			return nil, fail("it is as it was before; journalctl --user -u cwagent.service -u cwagent.socket says more", "service: systemctl %s: %v", strings.Join(args, " "), err)
+		if err := step(); err != nil {
+			return nil, fail("it is as it was before; journalctl --user -u cwagent.service -u cwagent.socket says more", "service: %v", err)
 		}
 	}
 	return append(did, "started, and at each login: "+packaging.ServiceUnit), nil
@@ -183,9 +189,12 @@ func (m *systemd) installLater(unit string) (did []string, err error) {
 }
 
 func (m *systemd) uninstall() (did []string, err error) {
+	_, err = os.Lstat(forEverybody)
+	everybody := err == nil
 	if m.reachable {
-		// Not what a package has enabled for everybody: that is its own to take away.
-		if _, err := m.ctl("disable", "--now", packaging.SocketUnit, packaging.ServiceUnit); err == nil {
+		if _, err := m.ctl("disable", "--now", packaging.SocketUnit, packaging.ServiceUnit); err == nil && everybody {
+			did = append(did, "stopped: "+packaging.ServiceUnit)
+		} else if err == nil {
 			did = append(did, "stopped, and not at login any more: "+packaging.ServiceUnit)
 		}
 	}
@@ -198,18 +207,50 @@ func (m *systemd) uninstall() (did []string, err error) {
 		}
 	}
 	_, _ = m.ctl("daemon-reload")
+	if everybody {
+		did = append(did, "a package has it enabled for everybody: the next kubectl starts it again, unless you mask it:",
+			"  systemctl --user mask --now "+packaging.SocketUnit+" "+packaging.ServiceUnit)
+	}
 	return did, nil
 }
 
 func (m *systemd) start() error {
-	if _, err := m.ctl("start", packaging.SocketUnit); err != nil {
+	if err := m.listen(); err != nil {
 		return m.failed("start", err)
 	}
 	return m.failed("start", m.service.Start())
 }
 
-func (m *systemd) stop() error    { return m.failed("stop", m.service.Stop()) }
-func (m *systemd) restart() error { return m.failed("restart", m.service.Restart()) }
+func (m *systemd) restart() error {
+	if err := m.listen(); err != nil {
+		return m.failed("restart", err)
+	}
+	return m.failed("restart", m.service.Restart())
+}
+
+func (m *systemd) stop() error { return m.failed("stop", m.service.Stop()) }
+
+// listen starts the socket; anew where its path has been taken away: systemd goes on
+// listening where nobody can connect any more.
+func (m *systemd) listen() error {
+	verb := "start"
+	at, err := m.ctl("show", "--property=Listen", "--value", packaging.SocketUnit)
+	if err == nil {
+		_, err = os.Lstat(strings.TrimSuffix(strings.TrimSpace(at), " (Stream)"))
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		verb = "restart"
+	}
+	return m.tell(verb, packaging.SocketUnit)
+}
+
+// tell is for an order of which only the failure counts.
+func (m *systemd) tell(args ...string) error {
+	if _, err := m.ctl(args...); err != nil {
+		return fmt.Errorf("systemctl %s: %w", strings.Join(args, " "), err)
+	}
+	return nil
+}
 
 func (m *systemd) failed(what string, err error) error {
 	if err == nil {

@@ -113,3 +113,39 @@ mine restart --force
 dpkg -i /opt/t/old.deb 2>&1 >/dev/null | refuse grep '^cwagent:'
 [ "$(pid)" != "$was" ]
 dpkg -P cwagent >/dev/null 2>&1
+
+say uninstall says what starts it again, and leaves nothing else that would
+dpkg -i /opt/t/new.deb >/dev/null
+as_ada systemctl --user daemon-reload
+as_ada systemctl --user start cwagent.socket
+as_ada cwagent service uninstall >/tmp/said
+cat /tmp/said
+refuse grep 'not at login any more' /tmp/said
+grep '^a package has it enabled for everybody: ' /tmp/said
+as_ada bash -c "$(grep '^  systemctl ' /tmp/said)" 2>/dev/null
+refuse plug own 2>/tmp/said
+grep 'agent: not running' /tmp/said
+as_ada systemctl --user unmask cwagent.socket cwagent.service 2>/dev/null
+dpkg -P cwagent >/dev/null 2>&1
+as_ada sh -c '/home/ada/.local/bin/cwagent agent </dev/null >/dev/null 2>&1 &'
+within 5 as_ada sh -c '/home/ada/.local/bin/cwagent status | grep ^agent'
+mine install
+test -e $run/cwagent/launch
+mine uninstall
+within 5 sh -c '! pgrep -u ada -x cwagent'
+refuse plug own 2>/dev/null
+refuse pgrep -u ada -x cwagent
+
+say a socket that has been removed is made again
+mine install
+for verb in start restart; do
+  rm -r $run/cwagent
+  within 10 sh -c '! pgrep -u ada -x cwagent'
+  mine $verb
+  within 5 mine status
+  mine status | grep "started by the service manager"
+done
+rm -r $run/cwagent
+mine install
+mine status
+mine uninstall
