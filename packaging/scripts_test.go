@@ -11,12 +11,15 @@ import (
 )
 
 // fakeSystemctl, systemd-run as well, notes what it is asked. Users 1000, 1001 and 1002
-// are logged in; the last has no agent that runs.
+// are logged in; the last has units of its own, and no agent that runs.
 const fakeSystemctl = `#!/bin/sh
 echo "${0##*/}" "$*" | sed 's/^systemctl //' >>"$CALLS"
 case "$*" in
 list-units*) printf 'user@1000.service loaded active running User Manager for UID 1000\nuser@1001.service loaded active running User Manager for UID 1001\n'
 	echo 'user@1002.service loaded active running User Manager for UID 1002' ;;
+*--global*) exit "$REFUSES" ;;
+*1002@*show*) echo /home/me/.config/systemd/user/cwagent.service ;;
+*show*) echo /usr/lib/systemd/user/cwagent.service ;;
 *1002@*is-active*) exit 3 ;;
 *1001@*is-active*) ;;
 *1001@*) exit "$REFUSES" ;;
@@ -34,9 +37,11 @@ func TestScripts(t *testing.T) {
 			"--user -M 1001@ daemon-reload\n--user -M 1001@ --quiet is-active cwagent.service\n" +
 			"systemd-run --user -M 1001@ --quiet --collect --wait /usr/bin/cwagent service restart\n" +
 			"--user -M 1002@ daemon-reload\n--user -M 1002@ --quiet is-active cwagent.service\n"
+		show   = "show --property=FragmentPath --value cwagent.service\n"
 		remove = "--quiet --global disable cwagent.socket\n" + list +
-			"--user -M 1000@ stop cwagent.socket cwagent.service\n--user -M 1001@ stop cwagent.socket cwagent.service\n" +
-			"--user -M 1002@ stop cwagent.socket cwagent.service\n"
+			"--user -M 1000@ " + show + "--user -M 1000@ --quiet disable --now cwagent.socket cwagent.service\n" +
+			"--user -M 1001@ " + show + "--user -M 1001@ --quiet disable --now cwagent.socket cwagent.service\n" +
+			"--user -M 1002@ " + show // their own
 		advice = "cwagent: kubeconfigs that it has rewritten still refer to it; tokens stay in their users' keyrings\n" +
 			"hint: each user, with cwagent installed again: cwagent restore --all\n"
 	)
@@ -63,6 +68,9 @@ func TestScripts(t *testing.T) {
 		t.Parallel()
 		_, says := runScript(t, "1", "postinst configure 0.1.0")
 		if says != "cwagent: user 1001: the agent was not restarted; cwagent service restart does it, or says why not\n" {
+			t.Errorf("said %s", says)
+		}
+		if _, says := runScript(t, "1", "postinst configure"); says != "cwagent: cwagent.socket is not enabled for users: is it masked?\n" {
 			t.Errorf("said %s", says)
 		}
 		runScript(t, "1", "prerm remove")

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/cwagent/cwagent/agent/atomicfile"
+	"github.com/cwagent/cwagent/packaging"
+)
+
+func (m *systemd) install(program string) (did []string, err error) {
+	unit, err := packaging.Service(program)
+	if err != nil {
+		return nil, fail("install it at another path", "service: %v", err)
+	}
+	for _, unit := range []string{packaging.ServiceUnit, packaging.SocketUnit} {
+		if m.masked(unit) {
+			return nil, fail("systemctl --user unmask "+unit+", or with --global, if the administrator of this machine agrees", "service: %s is masked: it is not to run", unit)
+		}
+	}
+	putBack, err := remember(m.unit(packaging.ServiceUnit), m.unit(packaging.SocketUnit), m.socketLink(), m.serviceLink())
+	if err != nil {
+		return nil, err
+	}
+	if !m.reachable {
+		if did, err = m.installLater(unit); err != nil {
+			return nil, errors.Join(err, putBack())
+		}
+		return did, nil
+	}
+	ran := m.running()
+	if did, err = m.installNow(program, unit); err != nil {
+		return nil, errors.Join(err, m.back(putBack, ran))
+	}
+	return did, nil
+}
+
+// masked reports whether somebody wants the unit never to run. An own file would count
+// more than the mask of an administrator.
+func (m *systemd) masked(unit string) bool {
+	for _, dir := range []string{m.dir, "/etc/systemd/user"} {
+		if info, err := os.Stat(filepath.Join(dir, unit)); err == nil && info.Size() == 0 { // mostly a link to /dev/null
+			return true
+		}
+	}
+	return false
+}
+
+func (m *systemd) installNow(program, unit string) (did []string, err error) {
+	if m.isPackaged(program) {
+		did = append(did, "the units of the package are used: "+packaged)
+	} else if did, err = m.write(unit); err != nil {
+		return nil, err
+	}
+	for _, step := range []func() error{
+		func() error { return m.tell("daemon-reload") },
+		func() error { return m.tell("reenable", packaging.ServiceUnit, packaging.SocketUnit) },
+		m.listen,
+		func() error { return m.tell("restart", packaging.ServiceUnit) },
+	} {
+		if err := step(); err != nil {
+			return nil, fail("it is as it was before; journalctl --user -u cwagent.service -u cwagent.socket says more", "service: %v", err)
+		}
+	}
+	return append(did, "started, and at each login: "+packaging.ServiceUnit), nil
+}
+
+// running are those of our units that run.
+func (m *systemd) running() (units []string) {
+	for _, unit := range []string{packaging.SocketUnit, packaging.ServiceUnit} {
+		if _, err := m.ctl("is-active", unit); err == nil {
+			units = append(units, unit)
+		}
+	}
+	return units
+}
+
+// back undoes what has failed half-way: the same files are there, and the same units
+// run. What fails here is less than what has failed already, and is not told.
+func (m *systemd) back(putBack func() error, ran []string) error {
+	try := func(args ...string) { _, _ = m.ctl(args...) }
+	for _, unit := range []string{packaging.ServiceUnit, packaging.SocketUnit} {
+		if !slices.Contains(ran, unit) {
+			try("stop", unit)
+		}
+	}
+	err := putBack()
+	try("daemon-reload")
+	try("reset-failed", packaging.ServiceUnit, packaging.SocketUnit)
+	for _, unit := range ran {
+		try("start", unit)
+	}
+	return err
+}
+
+// isPackaged reports whether a package has installed units for that program, and
+// the person has none of his own, which would count more.
+func (m *systemd) isPackaged(program string) bool {
+	_, own := os.Stat(m.unit(packaging.ServiceUnit))
+	text, err := os.ReadFile(filepath.Join(packaged, packaging.ServiceUnit))
+	return err == nil && errors.Is(own, fs.ErrNotExist) && strings.Contains(string(text), "ExecStart="+program+" ")
+}
+
+// write puts both units there.
+func (m *systemd) write(unit string) (did []string, err error) {
+	if err := os.MkdirAll(m.dir, 0o755); err != nil {
+		return nil, fail("", "service: %v", err)
+	}
+	for _, u := range []struct{ path, text string }{
+		{m.unit(packaging.ServiceUnit), unit}, {m.unit(packaging.SocketUnit), packaging.Socket()},
+	} {
+		if err := atomicfile.Write(u.path, []byte(u.text), atomicfile.Options{Mode: 0o644}); err != nil {
+			return nil, fail("", "service: write %s: %v", u.path, err)
+		}
+		did = append(did, "written: "+u.path)
+	}
+	return did, nil
+}
+
+// installLater is for a login without a user manager that answers, such as su's.
+func (m *systemd) installLater(unit string) (did []string, err error) {
+	if did, err = m.write(unit); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(m.socketLink()), 0o755); err != nil {
+		return nil, fail("", "service: %v", err)
+	}
+	if err := os.Symlink(m.unit(packaging.SocketUnit), m.socketLink()); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, fail("", "service: %v", err)
+	}
+	return append(did, "the user manager does not answer here; it starts the agent from the next login on, or at once, in a session of yours, with:",
+		"  systemctl --user daemon-reload && systemctl --user start "+packaging.SocketUnit), nil
+}
