@@ -29,12 +29,14 @@ var build = sync.OnceValues(func() (dir string, err error) {
 		if b, err := cmd.CombinedOutput(); err != nil {
 			return dir, errors.New(string(b))
 		}
-		debs, _ := filepath.Glob(filepath.Join(out, "*.deb"))
-		if len(debs) != 1 {
-			return dir, errors.New("no package was made")
-		}
-		if err := os.Rename(debs[0], filepath.Join(dir, name+".deb")); err != nil {
-			return dir, err
+		for _, kind := range []string{".deb", ".rpm"} {
+			made, _ := filepath.Glob(filepath.Join(out, "*"+kind))
+			if len(made) != 1 {
+				return dir, errors.New("no package was made")
+			}
+			if err := os.Rename(made[0], filepath.Join(dir, name+kind)); err != nil {
+				return dir, err
+			}
 		}
 	}
 	// Not only root goes in.
@@ -53,7 +55,7 @@ func TestBoot(t *testing.T) {
 	if os.Geteuid() != 0 {
 		ipctest.Skip(t, "only root boots a machine")
 	}
-	for _, program := range []string{"systemd-nspawn", "dpkg", "gnome-keyring-daemon"} {
+	for _, program := range []string{"systemd-nspawn", "dpkg", "rpm", "gnome-keyring-daemon"} {
 		if _, err := exec.LookPath(program); err != nil {
 			ipctest.Skip(t, program+" is not installed: make deps")
 		}

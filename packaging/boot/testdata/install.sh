@@ -149,3 +149,56 @@ rm -r $run/cwagent
 mine install
 mine status
 mine uninstall
+
+say a socket that is masked for everybody keeps no package from being installed and removed
+systemctl --quiet --global mask cwagent.socket
+dpkg -i /opt/t/new.deb 2>&1 >/dev/null | grep '^cwagent: cwagent.socket is not enabled for users: is it masked?$'
+dpkg -s cwagent | grep '^Status: install ok installed'
+refuse as_ada cwagent service install 2>/tmp/said
+grep '^cwagent: service: cwagent.socket is masked: it is not to run$' /tmp/said
+grep '^hint: systemctl --user unmask cwagent.socket, or with --global' /tmp/said
+refuse mine install 2>/dev/null
+none
+dpkg -P cwagent >/dev/null 2>&1
+systemctl --quiet --global unmask cwagent.socket
+
+say no link of a person to the units of a package is left, and no mask overwritten
+dpkg -i /opt/t/new.deb >/dev/null
+as_ada systemctl --user daemon-reload
+as_ada systemctl --user mask cwagent.service 2>/dev/null
+refuse as_ada cwagent service install 2>/tmp/said
+grep '^cwagent: service: cwagent.service is masked: it is not to run$' /tmp/said
+[ "$(readlink $(units))" = /dev/null ]
+as_ada systemctl --user unmask cwagent.service 2>/dev/null
+as_ada cwagent service install
+[ "$(units | wc -l)" = 2 ]
+dpkg -r cwagent >/dev/null 2>&1
+none
+mine install
+dpkg -i /opt/t/new.deb >/dev/null
+dpkg -P cwagent >/dev/null 2>&1
+[ "$(units | wc -l)" = 4 ]
+serving /home/ada/.local/bin/cwagent
+mine uninstall
+
+say what rpm runs
+rpm() { command rpm --nodeps --ignoreos --force-debian "$@"; }
+rpm -i /opt/t/old.rpm
+systemctl --global is-enabled cwagent.socket
+as_ada systemctl --user daemon-reload
+as_ada systemctl --user start cwagent.socket
+refuse plug nobody 2>/tmp/said
+grep 'no such credential' /tmp/said
+was=$(pid)
+rpm -U /opt/t/new.rpm
+[ "$(pid)" != "$was" ]
+[ "$(agent version)" = 0.0.2 ]
+systemctl --global is-enabled cwagent.socket # by the new one's scripts, and the old one's after them
+systemctl --quiet --global disable cwagent.socket
+rpm -U --oldpackage /opt/t/old.rpm
+refuse systemctl --global is-enabled cwagent.socket 2>/dev/null # whoever has disabled it has meant it
+command rpm -e --force-debian cwagent 2>/tmp/said
+grep '^hint: .*cwagent restore --all$' /tmp/said
+within 5 sh -c '! pgrep -u ada -x cwagent'
+refuse test -e /usr/bin/cwagent
+say done

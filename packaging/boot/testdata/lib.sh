@@ -1,5 +1,5 @@
 # What the scripts share. They run as root in a machine that boot.sh has booted, with
-# /opt/t from outside: new.deb, old.deb, bin/ and this folder.
+# /opt/t from outside: {new,old}.{deb,rpm}, bin/ and this folder.
 set -euo pipefail
 trap 'echo "FAILED at line $LINENO: $BASH_COMMAND" >&2' ERR
 
