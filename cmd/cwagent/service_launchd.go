@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"time"
 
 	"github.com/cwagent/cwagent/agent/atomicfile"
 	"github.com/cwagent/cwagent/packaging"
@@ -42,39 +44,67 @@ func (m *launchd) loaded() bool {
 func (m *launchd) install(program string) (did []string, err error) {
 	logs := filepath.Join(m.home, "Library", "Logs", "cwagent")
 	if err := errors.Join(os.MkdirAll(logs, 0o700), os.MkdirAll(filepath.Dir(m.plist()), 0o755)); err != nil {
-		return nil, err
+		return nil, fail("", "service: %v", err)
 	}
-	before, err := os.ReadFile(m.plist())
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	putBack, err := remember(m.plist())
+	if err != nil {
 		return nil, err
 	}
 	text := packaging.Plist(program, filepath.Join(logs, "agent.log"))
 	if err := atomicfile.Write(m.plist(), []byte(text), atomicfile.Options{Mode: 0o644}); err != nil {
 		return nil, fail("", "service: write %s: %v", m.plist(), err)
 	}
-	// One that is loaded keeps the list that it was loaded with.
-	if m.loaded() {
-		_, err = m.ctl("bootout", m.target())
-	} else {
-		err = nil
+	ran := m.loaded() // and keeps the list that it was loaded with
+	if ran {
+		err = m.unload()
 	}
 	if err == nil {
-		_, err = m.ctl("bootstrap", m.domain, m.plist())
+		err = m.load()
 	}
 	if err == nil {
 		return []string{"written: " + m.plist(), "started, and at each login: " + packaging.LaunchdLabel}, nil
 	}
-	if before == nil {
-		os.Remove(m.plist())
-	} else {
-		_ = atomicfile.Write(m.plist(), before, atomicfile.Options{Mode: 0o644})
+	undone := putBack()
+	if ran && !m.loaded() {
+		undone = errors.Join(undone, m.load())
 	}
-	return nil, fail("it can be loaded in a graphical session of yours only; nothing was left behind", "service: launchctl: %v", err)
+	return nil, errors.Join(fail("it can be loaded in a graphical session of yours only; it is as it was before", "service: launchctl: %v", err), undone)
+}
+
+// bootWait is how long launchd may take to boot an agent out, and between two
+// attempts to boot one in.
+const (
+	bootWait  = 10 * time.Second
+	bootAgain = 200 * time.Millisecond
+)
+
+// unload boots the agent out, and waits until launchd is done with it: bootout comes
+// back before, sometimes with "36: Operation now in progress".
+func (m *launchd) unload() error {
+	_, err := m.ctl("bootout", m.target())
+	for end := time.Now().Add(bootWait); m.loaded(); time.Sleep(bootAgain) {
+		if time.Now().After(end) {
+			return cmp.Or(err, errors.New("bootout: launchd does not let it go"))
+		}
+	}
+	return nil
+}
+
+// load boots the agent in. What remains of one that has just been booted out makes
+// that fail with 5 or 37 for a moment.
+func (m *launchd) load() error {
+	for try := 1; ; try++ {
+		_, err := m.ctl("bootstrap", m.domain, m.plist())
+		if err == nil || try == 5 {
+			return err
+		}
+		time.Sleep(bootAgain)
+	}
 }
 
 func (m *launchd) uninstall() (did []string, err error) {
 	if m.loaded() {
-		if _, err := m.ctl("bootout", m.target()); err != nil {
+		if err := m.unload(); err != nil {
 			return nil, fail("launchctl print "+m.target()+" says more", "service: launchctl bootout: %v", err)
 		}
 		did = append(did, "stopped: "+packaging.LaunchdLabel)
@@ -93,19 +123,29 @@ func (m *launchd) start() error {
 	if m.loaded() {
 		return m.verb("kickstart", m.target())
 	}
-	return m.verb("bootstrap", m.domain, m.plist())
+	return m.failed("bootstrap", m.load())
 }
 
 // stop unloads it: launchd would start it again otherwise.
-func (m *launchd) stop() error { return m.verb("bootout", m.target()) }
+func (m *launchd) stop() error {
+	if !m.loaded() {
+		return m.verb("bootout", m.target()) // launchd knows best what to say
+	}
+	return m.failed("bootout", m.unload())
+}
 
 func (m *launchd) restart() error { return m.verb("kickstart", "-k", m.target()) }
 
 func (m *launchd) verb(args ...string) error {
-	if _, err := m.ctl(args...); err != nil {
-		return fail("cwagent service install, if it is not installed", "service: launchctl %s: %v", args[0], err)
+	_, err := m.ctl(args...)
+	return m.failed(args[0], err)
+}
+
+func (m *launchd) failed(verb string, err error) error {
+	if err == nil {
+		return nil
 	}
-	return nil
+	return fail("cwagent service install, if it is not installed", "service: launchctl %s: %v", verb, err)
 }
 
 var launchdPID = regexp.MustCompile(`(?m)^\s*pid = (\d+)$`)

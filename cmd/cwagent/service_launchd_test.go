@@ -8,26 +8,44 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/cwagent/cwagent/packaging"
 )
 
-// A fakeLaunchctl is launchctl(1) as its manual has it, as far as we use it.
+// A fakeLaunchctl is launchctl(1) as its manual has it, as far as we use it: bootout
+// comes back before the agent is gone, and what remains of it is in the way of
+// another one for a moment more.
 type fakeLaunchctl struct {
-	said   []string
-	loaded bool
-	fails  string // the verb that does
+	said    []string
+	loaded  bool
+	leaving int    // looks at it until it is gone
+	remains int    // attempts that fail then
+	fails   string // the verb that does, for the program
+	plist   string
+	program string
 }
 
 func (f *fakeLaunchctl) run(args ...string) (string, error) {
 	f.said = append(f.said, strings.Join(args, " "))
+	text, _ := os.ReadFile(f.plist)
 	switch {
-	case args[0] == f.fails:
+	case args[0] == f.fails && strings.Contains(string(text), f.program):
 		return "", errors.New("Bootstrap failed: 5: Input/output error")
 	case args[0] == "bootstrap" && f.loaded:
 		return "", errors.New("Bootstrap failed: 37: Operation already in progress")
+	case args[0] == "bootstrap" && f.remains > 0:
+		f.remains--
+		return "", errors.New("Bootstrap failed: 5: Input/output error")
 	case args[0] != "bootstrap" && !f.loaded:
 		return "", errors.New(`Could not find service "com.github.cwagent" in domain for port`)
+	case args[0] == "bootout":
+		f.leaving, f.remains = 3, 2
+		return "", errors.New("Boot-out failed: 36: Operation now in progress")
+	case args[0] == "print" && f.leaving > 0:
+		f.leaving--
+		f.loaded = f.leaving > 0
+		fallthrough
 	case args[0] == "print":
 		return "com.github.cwagent = {\n\tstate = running\n\tpid = 4711\n}\n", nil
 	}
@@ -35,24 +53,26 @@ func (f *fakeLaunchctl) run(args ...string) (string, error) {
 	return "", nil
 }
 
-// verbs are what was said since the last call, without looks.
-func (f *fakeLaunchctl) verbs() (all []string) {
-	for _, s := range f.said {
-		if !strings.HasPrefix(s, "print ") {
-			all = append(all, s)
-		}
-	}
+// verbs are what was said since the last call, without looks and second attempts.
+func (f *fakeLaunchctl) verbs() []string {
+	all := slices.DeleteFunc(f.said, func(s string) bool { return strings.HasPrefix(s, "print ") })
 	f.said = nil
-	return all
+	return slices.Compact(all)
 }
 
 func newFakeLaunchd(t *testing.T) (*launchd, *fakeLaunchctl) {
 	f := &fakeLaunchctl{}
-	return &launchd{t.TempDir(), "gui/501", f.run}, f
+	m := &launchd{t.TempDir(), "gui/501", f.run}
+	f.plist = m.plist()
+	return m, f
 }
 
 func TestLaunchd(t *testing.T) {
 	t.Parallel()
+	synctest.Test(t, testLaunchd)
+}
+
+func testLaunchd(t *testing.T) {
 	m, f := newFakeLaunchd(t)
 	wants := func(what string, err error, verbs ...string) {
 		t.Helper()
@@ -88,11 +108,15 @@ func TestLaunchd(t *testing.T) {
 	}
 }
 
-// One that launchd does not take leaves what was there before.
+// One that launchd does not take leaves what was there before, as it was.
 func TestLaunchdRefuses(t *testing.T) {
 	t.Parallel()
+	synctest.Test(t, testLaunchdRefuses)
+}
+
+func testLaunchdRefuses(t *testing.T) {
 	m, f := newFakeLaunchd(t)
-	f.fails = "bootstrap"
+	f.fails, f.program = "bootstrap", "cwagent"
 	if _, err := m.install("/usr/local/bin/cwagent"); err == nil || !strings.Contains(err.Error(), "Input/output error") {
 		t.Errorf("%v", err)
 	}
@@ -104,12 +128,12 @@ func TestLaunchdRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	before, _ := os.ReadFile(m.plist())
-	f.fails = "bootstrap"
+	f.fails, f.program = "bootstrap", "/other<"
 	if _, err := m.install("/other"); err == nil {
 		t.Error("no error")
 	}
-	if now, _ := os.ReadFile(m.plist()); string(now) != string(before) {
-		t.Errorf("%s", now)
+	if now, _ := os.ReadFile(m.plist()); string(now) != string(before) || !f.loaded {
+		t.Errorf("loaded: %v\n%s", f.loaded, now)
 	}
 }
 
