@@ -79,7 +79,7 @@ func unitDir(paths string) string {
 
 func (m *systemd) uninstall() (did []string, err error) {
 	_, err = os.Lstat(forEverybody)
-	everybody := err == nil
+	everybody := err == nil && !m.masked(packaging.SocketUnit)
 	if m.reachable {
 		if _, err := m.ctl("disable", "--now", packaging.SocketUnit, packaging.ServiceUnit); err == nil && everybody {
 			did = append(did, "stopped: "+packaging.ServiceUnit)
@@ -88,6 +88,9 @@ func (m *systemd) uninstall() (did []string, err error) {
 		}
 	}
 	for _, path := range []string{m.unit(packaging.ServiceUnit), m.unit(packaging.SocketUnit), m.socketLink(), m.serviceLink()} {
+		if isMask(path) {
+			continue // somebody's own
+		}
 		err := os.Remove(path)
 		if err == nil {
 			did = append(did, "removed: "+path)

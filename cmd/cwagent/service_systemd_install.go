@@ -42,12 +42,13 @@ func (m *systemd) install(program string) (did []string, err error) {
 // masked reports whether somebody wants the unit never to run. An own file would count
 // more than the mask of an administrator.
 func (m *systemd) masked(unit string) bool {
-	for _, dir := range []string{m.dir, "/etc/systemd/user"} {
-		if info, err := os.Stat(filepath.Join(dir, unit)); err == nil && info.Size() == 0 { // mostly a link to /dev/null
-			return true
-		}
-	}
-	return false
+	return isMask(m.unit(unit)) || isMask(filepath.Join("/etc/systemd/user", unit))
+}
+
+// isMask: mostly a link to /dev/null, but any empty file is one.
+func isMask(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Size() == 0
 }
 
 func (m *systemd) installNow(program, unit string) (did []string, err error) {

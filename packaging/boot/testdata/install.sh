@@ -125,6 +125,9 @@ grep '^a package has it enabled for everybody: ' /tmp/said
 as_ada bash -c "$(grep '^  systemctl ' /tmp/said)" 2>/dev/null
 refuse plug own 2>/tmp/said
 grep 'agent: not running' /tmp/said
+as_ada cwagent service uninstall >/tmp/said
+refuse grep -E '^(removed|a package)' /tmp/said
+[ "$(units | wc -l)" = 2 ]
 as_ada systemctl --user unmask cwagent.socket cwagent.service 2>/dev/null
 dpkg -P cwagent >/dev/null 2>&1
 as_ada sh -c '/home/ada/.local/bin/cwagent agent </dev/null >/dev/null 2>&1 &'
