@@ -221,7 +221,7 @@ func (a *Agent) install(ctx context.Context, all ...*addition) error {
 		if x.reply.Outcome == ipc.OutcomeReplaced {
 			a.put(x.next)
 			a.Log.Info("token replaced", "credential", x.next.name, "id", x.next.token.id)
-			a.silent.Store(nil) // somebody waits: it is worth another look at the store
+			a.note(&a.silent, nil) // somebody waits: it is worth another look at the store
 			x.next = a.keep(ctx, x.next, x.request.AllowPlaintext)
 			return nil
 		}

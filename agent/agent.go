@@ -66,6 +66,8 @@ type Agent struct {
 	wants   chan want               // requests that wait for the store
 	trouble atomic.Pointer[trouble] // nil while the store answers
 	silent  atomic.Pointer[trouble] // nil while it takes what is written
+	turned  chan struct{}           // one of these two has come or gone
+	ready   chan struct{}           // the store, that was in trouble, can be used
 	poke    chan struct{}           // something has changed: look at everything again
 
 	resettled chan struct{} // the settings have changed: look which sources to watch
@@ -92,6 +94,8 @@ func New(c Config) *Agent {
 		started: c.Now(),
 		change:  make(chan struct{}, 1),
 		wants:   make(chan want),
+		turned:  make(chan struct{}, 1),
+		ready:   make(chan struct{}, 1),
 		poke:    make(chan struct{}, 1),
 
 		resettled: make(chan struct{}, 1),
@@ -114,9 +118,12 @@ func (a *Agent) all() []*credential {
 }
 
 // look has the loop look at everything again.
-func (a *Agent) look() {
+func (a *Agent) look() { signal(a.poke) }
+
+// signal is for a channel of capacity one whose reader looks at everything.
+func signal(c chan<- struct{}) {
 	select {
-	case a.poke <- struct{}{}:
+	case c <- struct{}{}:
 	default: // it will, anyway
 	}
 }

@@ -23,7 +23,14 @@ func (a *Agent) sweep(ctx context.Context) {
 // is logged, and tried again after the next change or at the next start.
 func (a *Agent) discard(ctx context.Context) {
 	a.expirePrevious()
-	if t := a.silent.Load(); len(a.book.Orphans) == 0 || t != nil && a.Now().Before(t.next(a.Now())) {
+	t := a.silent.Load()
+	if len(a.book.Orphans) == 0 {
+		if t != nil && !a.owes() {
+			a.note(&a.silent, nil) // nobody wants anything of it: whether it lasts is not known
+		}
+		return
+	}
+	if t != nil && a.Now().Before(t.next(a.Now())) {
 		return
 	}
 	if a.unsure && a.write(a.page()) != nil {

@@ -43,7 +43,8 @@ func (a *Agent) Restore() error {
 
 // reads reads the tokens from the store, those that somebody waits for first,
 // until ctx ends. What cannot be read is tried again, less and less often, and
-// at once when a request needs it. When nothing is left to read, it sleeps.
+// at once when a request needs it, or the store tells that it is worth it. When
+// nothing is left to read, it sleeps.
 func (a *Agent) reads(ctx context.Context) {
 	next := time.NewTimer(0)
 	defer next.Stop()
@@ -55,6 +56,9 @@ func (a *Agent) reads(ctx context.Context) {
 			if a.answer(ctx, w) == nil {
 				next.Reset(0) // the store answers again: go on with the rest
 			}
+		case <-a.ready:
+			a.overdue()
+			next.Reset(0)
 		case <-next.C:
 			switch wait := a.load(ctx); {
 			case ctx.Err() != nil:
@@ -104,7 +108,7 @@ func (a *Agent) load(ctx context.Context) (wait time.Duration) {
 		}
 	}
 	if wait == 0 {
-		a.trouble.Store(nil) // those that it kept back may have been forgotten
+		a.note(&a.trouble, nil) // those that it kept back may have been forgotten
 	}
 	return wait
 }
@@ -183,7 +187,7 @@ func (a *Agent) read(ctx context.Context, it item) *trouble {
 	case outage(err):
 		return a.noteOutage(err)
 	}
-	if a.trouble.Swap(nil) != nil {
+	if a.note(&a.trouble, nil) != nil {
 		a.Log.Info("the store answers again")
 	}
 	if err == nil {

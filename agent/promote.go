@@ -41,7 +41,7 @@ func (a *Agent) keep(ctx context.Context, c *credential, plaintextToo bool) *cre
 		err = a.persist(ctx, &next)
 	}
 	if err == nil {
-		a.silent.Store(nil)
+		a.note(&a.silent, nil)
 		a.discard(ctx)
 		return next
 	}
@@ -81,7 +81,7 @@ func (a *Agent) noteSilence(err error) *trouble {
 		return nil
 	}
 	t := a.silent.Load().again(err, a.Now())
-	a.silent.Store(t)
+	a.note(&a.silent, t)
 	return t
 }
 

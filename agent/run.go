@@ -39,6 +39,7 @@ func (a *Agent) Run(ctx context.Context) {
 	a.flights.begin(l)
 	defer func() { cancel(); a.flights.end(l) }()
 	l.wg.Go(func() { a.reads(ctx) })
+	l.wg.Go(func() { a.watchStore(ctx) })
 	l.wg.Go(func() { a.watchSources(ctx) })
 	for {
 		a.Alarm.Set(a.Tend())

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -10,9 +11,10 @@ import (
 )
 
 // Status implements ipc.Agent.
-func (a *Agent) Status(_ context.Context, r ipc.StatusRequest) (ipc.Status, error) {
+func (a *Agent) Status(ctx context.Context, r ipc.StatusRequest) (ipc.Status, error) {
+	store := a.storeInfo(ctx, r.Inspect)
 	now := a.Now()
-	s := ipc.Status{Agent: a.info(), Store: a.storeInfo(), Credentials: []ipc.Credential{}}
+	s := ipc.Status{Agent: a.info(), Store: store, Credentials: []ipc.Credential{}}
 	a.mu.RLock()
 	s.Config = a.rules.Trouble
 	a.mu.RUnlock()
@@ -35,11 +37,24 @@ func (a *Agent) Status(_ context.Context, r ipc.StatusRequest) (ipc.Status, erro
 	return s, nil
 }
 
-// storeInfo describes the store and what is wrong with it.
-func (a *Agent) storeInfo() ipc.StoreInfo {
+// storeInfo describes the store and what is wrong with it. That it keeps what nobody
+// uses any more is nothing to tell, unless somebody asks about the store itself.
+func (a *Agent) storeInfo(ctx context.Context, inspect bool) ipc.StoreInfo {
+	t := a.trouble.Load()
+	switch {
+	case t != nil: // it is asked again and again
+	case inspect:
+		t = a.inspect(ctx)
+	case a.owes():
+		t = a.silent.Load()
+	}
 	info := a.Store.Info()
-	if t := a.trouble.Load(); t != nil {
-		info.Trouble = t.String()
+	if t == nil {
+		return info
+	}
+	info.Trouble = t.String()
+	if s, ok := errors.AsType[*Silence](t.err); ok {
+		info.Silent = &s.Since
 	}
 	return info
 }

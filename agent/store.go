@@ -33,6 +33,17 @@ type Store interface {
 	Delete(ctx context.Context, key string) error
 }
 
+// A StoreWatcher is a Store that can tell when it gives and takes again. It is watched
+// only while it does not: a store that is well costs nothing.
+type StoreWatcher interface {
+	// Watch calls ready when the store can be used, at the beginning and each time
+	// that it becomes so, until ctx ends.
+	Watch(ctx context.Context, ready func())
+
+	// Look asks whether it can be used: nil, or one of the four answers.
+	Look(ctx context.Context) error
+}
+
 // The four answers of a store that does not give what it was asked for. A body
 // wraps them; none is ever taken for another.
 var (
@@ -41,6 +52,24 @@ var (
 	ErrRefused  = errors.New("the store refused")      // it works and said no
 	ErrAbsent   = errors.New("the store is not there") // nobody answers, or not in time
 )
+
+// A Silence is the ErrAbsent of a store that is there and does not answer.
+type Silence struct{ Since time.Time }
+
+func (s *Silence) Error() string        { return ErrAbsent.Error() + ": " + s.Words() }
+func (s *Silence) Is(target error) bool { return target == ErrAbsent }
+
+// Words are what can be said of any store.
+func (s *Silence) Words() string { return "does not answer since " + clock(s.Since, time.Now()) }
+
+// clock is the time of day, with the day if it is another one than today.
+func clock(t, now time.Time) string {
+	t, now = t.Local(), now.Local()
+	if t.Format(time.DateOnly) == now.Format(time.DateOnly) {
+		return t.Format("15:04")
+	}
+	return t.Format("2 Jan 15:04")
+}
 
 // storeCall is how long one call of a store may take. A healthy keyring answers
 // in milliseconds.

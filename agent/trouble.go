@@ -64,7 +64,7 @@ func (a *Agent) noteOutage(err error) *trouble {
 		a.Log.Warn("the store gives nothing", "store", a.Store.Info().Kind, "error", err)
 	}
 	t := was.again(err, a.Now())
-	a.trouble.Store(t)
+	a.note(&a.trouble, t)
 	a.look()
 	return t
 }
@@ -94,6 +94,9 @@ func (a *Agent) lacking(c *credential) (gap, string) {
 	case t != nil && errors.Is(t.err, ErrLocked):
 		return gapLocked, "the " + kind + " is locked"
 	case t != nil:
+		if s, ok := errors.AsType[*Silence](t.err); ok {
+			return gapLocked, "the " + kind + " " + s.Words()
+		}
 		return gapLocked, "the " + kind + " gives nothing " + t.String()
 	case c.token.fault != nil:
 		return gapLocked, "the " + kind + " does not give its token " + c.token.fault.String()

@@ -17,7 +17,8 @@ type FetchReply struct {
 
 // StatusRequest asks for one credential, or for all where Name is empty.
 type StatusRequest struct {
-	Name string `json:"name,omitempty"`
+	Name    string `json:"name,omitempty"`
+	Inspect bool   `json:"inspect,omitempty"` // wait up to a second for how the store does now
 }
 
 // MaxTogether is how many tokens one AddAll hands over at most: so many are saved
@@ -257,10 +258,11 @@ const (
 
 // StoreInfo says where tokens rest, and why there.
 type StoreInfo struct {
-	Kind      string `json:"kind"`                // memory, keyring
-	Why       string `json:"why"`                 // why this one was taken
-	Plaintext bool   `json:"plaintext,omitempty"` // it rests on disk unencrypted
-	Trouble   string `json:"trouble,omitempty"`   // why it gives nothing at the moment
+	Kind      string     `json:"kind"`                         // memory, keyring
+	Why       string     `json:"why"`                          // why this one was taken
+	Plaintext bool       `json:"plaintext,omitempty"`          // it rests on disk unencrypted
+	Trouble   string     `json:"trouble,omitempty"`            // why it gives or takes nothing at the moment
+	Silent    *time.Time `json:"doesNotAnswerSince,omitempty"` // if that is the trouble
 }
 
 // Credential is one line of the status.

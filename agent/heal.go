@@ -1,0 +1,108 @@
+package agent
+
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+	"time"
+)
+
+// What cannot be read or saved is tried again with longer and longer pauses. A
+// store that can tell when it is worth a try (StoreWatcher) makes them end at once.
+
+// note sets one of the two troubles, and returns what it was. Their coming and
+// going begins and ends the watch.
+func (a *Agent) note(which *atomic.Pointer[trouble], is *trouble) (was *trouble) {
+	was = which.Swap(is)
+	if (was == nil) != (is == nil) {
+		signal(a.turned)
+	}
+	return was
+}
+
+func (a *Agent) ails() bool { return a.trouble.Load() != nil || a.silent.Load() != nil }
+
+// watchStore watches the store while it is in trouble, until ctx ends.
+func (a *Agent) watchStore(ctx context.Context) {
+	w, ok := a.Store.(StoreWatcher)
+	for ok && ctx.Err() == nil {
+		if a.ails() {
+			a.watchUntilWell(ctx, w)
+		}
+		select {
+		case <-ctx.Done():
+		case <-a.turned:
+		}
+	}
+}
+
+func (a *Agent) watchUntilWell(ctx context.Context, w StoreWatcher) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		w.Watch(ctx, func() { signal(a.ready) })
+	}()
+	for a.ails() && ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-a.turned:
+		}
+	}
+	cancel()
+	<-done
+}
+
+// overdue makes all that waits for the store be tried again now. That the store is
+// in trouble stays known until something has come of it: a store that says it is
+// ready, and is not, is not asked again and again.
+func (a *Agent) overdue() {
+	for _, which := range []*atomic.Pointer[trouble]{&a.trouble, &a.silent} {
+		if t := which.Load(); t != nil {
+			which.CompareAndSwap(t, t.overdue())
+		}
+	}
+	for _, c := range a.all() {
+		if c.unsaved != nil {
+			a.revise(c.name, func(next *credential) {
+				if next.unsaved != nil {
+					next.unsaved = next.unsaved.overdue()
+				}
+			})
+		}
+	}
+}
+
+// owes reports whether something waits to be saved.
+func (a *Agent) owes() bool {
+	return slices.ContainsFunc(a.all(), func(c *credential) bool { return c.unsaved != nil })
+}
+
+// overdue is t as if it had last been tried long ago.
+func (t *trouble) overdue() *trouble { return &trouble{err: t.err, since: t.since, tries: 1} }
+
+// inspection is how long a person who asks for the status waits for the store,
+// which answers in milliseconds.
+const inspection = time.Second
+
+// inspect finds out how a store does that nobody has had to ask for a while: with
+// all tokens in memory, nothing else would tell that it is locked or hangs.
+func (a *Agent) inspect(ctx context.Context) *trouble {
+	w, ok := a.Store.(StoreWatcher)
+	t := a.silent.Load()
+	if !ok || t != nil && a.Now().Before(t.next(a.Now())) {
+		return t
+	}
+	ctx, cancel := context.WithTimeout(ctx, inspection)
+	defer cancel()
+	err := w.Look(ctx)
+	switch {
+	case ctx.Err() == context.Canceled:
+		return t
+	case err != nil:
+		return a.noteSilence(err)
+	case t != nil:
+		signal(a.ready)
+	}
+	return nil
+}
