@@ -139,13 +139,5 @@ func (b *bounded) late(ctx context.Context, mine *outstanding, came time.Time) e
 	default:
 		return fmt.Errorf("%w: too many calls before this one", agent.ErrAbsent)
 	}
-	return fmt.Errorf("%w: does not answer since %s", agent.ErrAbsent, clock(since, time.Now()))
-}
-
-// clock is the time of day, with the day if it is another one than today.
-func clock(t, now time.Time) string {
-	if t.YearDay() == now.YearDay() && t.Year() == now.Year() {
-		return t.Format("15:04")
-	}
-	return t.Format("2 Jan 15:04")
+	return &agent.Silence{Since: since}
 }

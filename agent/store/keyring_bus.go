@@ -21,18 +21,28 @@ import (
 // busAddress says where the session bus is, without starting one: godbus, left
 // to itself, runs dbus-launch and leaves that bus behind.
 func busAddress(getenv func(string) string) (string, error) {
+	address, socket := busPlace(getenv)
+	if socket == "" {
+		return address, nil
+	}
+	if fi, err := os.Stat(socket); err != nil || fi.Mode().Type() != os.ModeSocket {
+		return "", fmt.Errorf("%w: no session bus: DBUS_SESSION_BUS_ADDRESS is not set and %s is no socket", agent.ErrAbsent, socket)
+	}
+	return address, nil
+}
+
+// busPlace is where the session bus is to be expected; socket, if not "", is where
+// systemd would put it, as nobody has said anything.
+func busPlace(getenv func(string) string) (address, socket string) {
 	if a := getenv("DBUS_SESSION_BUS_ADDRESS"); a != "" && a != "autolaunch:" {
-		return a, nil
+		return a, ""
 	}
 	run := getenv("XDG_RUNTIME_DIR")
 	if run == "" {
 		run = filepath.Join("/run/user", strconv.Itoa(os.Getuid()))
 	}
-	socket := filepath.Join(run, "bus")
-	if fi, err := os.Stat(socket); err != nil || fi.Mode().Type() != os.ModeSocket {
-		return "", fmt.Errorf("%w: no session bus: DBUS_SESSION_BUS_ADDRESS is not set and %s is no socket", agent.ErrAbsent, socket)
-	}
-	return "unix:path=" + dbus.EscapeBusAddressValue(socket), nil
+	socket = filepath.Join(run, "bus")
+	return "unix:path=" + dbus.EscapeBusAddressValue(socket), socket
 }
 
 // dialBus connects to the first bus of address that answers. The connection

@@ -23,6 +23,7 @@ type otherService struct {
 	elsewhere []dbus.ObjectPath // the same, locked
 	create    *dbus.Error       // the answer to CreateItem; nil: it wants to prompt
 	said      []string          // what it was asked that matters here
+	looked    chan struct{}     // told of each look at whether it is locked; may be nil
 }
 
 func (o *otherService) note(what string) {
@@ -39,6 +40,10 @@ func (o *otherService) told() string {
 
 func (o *otherService) ReadAlias(string) (dbus.ObjectPath, *dbus.Error) { return o.dflt, nil }
 func (o *otherService) Get(string, string) (dbus.Variant, *dbus.Error) {
+	select {
+	case o.looked <- struct{}{}:
+	default:
+	}
 	return dbus.MakeVariant(o.locked), nil
 }
 func (o *otherService) OpenSession(string, dbus.Variant) (dbus.Variant, dbus.ObjectPath, *dbus.Error) {

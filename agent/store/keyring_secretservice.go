@@ -63,10 +63,11 @@ type conversation struct {
 	provided   string // by which connection, or ""
 	collection dbus.ObjectPath
 	session    dbus.ObjectPath // ends with the connection
+	flags      dbus.Flags      // of each call to the keyring
 }
 
 func (c *conversation) call(ctx context.Context, p dbus.ObjectPath, method string, args ...any) *dbus.Call {
-	return c.conn.Object(secrets, p).CallWithContext(ctx, method, 0, args...)
+	return c.conn.Object(secrets, p).CallWithContext(ctx, method, c.flags, args...)
 }
 
 // enter implements vault.
