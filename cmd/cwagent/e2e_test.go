@@ -162,8 +162,10 @@ func cmdEventually(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	again := time.NewTicker(100 * time.Millisecond)
 	defer again.Stop()
-	for deadline := time.Now().Add(limit); ; <-again.C {
+	began := time.Now()
+	for deadline := began.Add(limit); ; <-again.C {
 		if err := ts.Exec(args[1], args[2:]...); err == nil {
+			ts.Logf("after %v", time.Since(began))
 			return
 		} else if time.Now().After(deadline) {
 			ts.Fatalf("not within %v: %v", limit, err)

@@ -17,10 +17,10 @@ var keyrings sync.Map
 // to it what days do to keyrings:
 //
 //	keyring start|locked|blank|fresh
-//	keyring lock|unlock|stop|continue|kill|restart
+//	keyring lock|unlock|stop|continue|kill|killbus|restart
 func cmdKeyring(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 1 {
-		ts.Fatalf("usage: keyring start|locked|blank|fresh|lock|unlock|stop|continue|kill|restart")
+		ts.Fatalf("usage: keyring start|locked|blank|fresh|lock|unlock|stop|continue|kill|killbus|restart")
 	}
 	begin := map[string]keyringtest.Options{"start": {}, "locked": {Locked: true}, "blank": {Blank: true}, "fresh": {Fresh: true}}
 	if o, ok := begin[args[0]]; ok {
@@ -34,7 +34,8 @@ func cmdKeyring(ts *testscript.TestScript, neg bool, args []string) {
 	k := v.(*keyringtest.Keyring)
 	do := map[string]func() error{
 		"lock": k.Lock, "unlock": k.Unlock, "stop": k.Stop, "continue": k.Continue, "restart": k.Restart,
-		"kill": func() error { k.Kill(); return nil },
+		"kill":    func() error { k.Kill(); return nil },
+		"killbus": func() error { k.KillBus(); return nil },
 	}[args[0]]
 	if do == nil {
 		ts.Fatalf("keyring %s: unknown", args[0])

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cwagent/cwagent/agent"
 	"github.com/cwagent/cwagent/ipc"
 )
 
@@ -70,7 +71,7 @@ func (c *cli) status(ctx context.Context, name string) (ipc.Status, error) {
 	if err != nil {
 		return ipc.Status{}, err
 	}
-	return a.Status(ctx, ipc.StatusRequest{Name: name})
+	return a.Status(ctx, ipc.StatusRequest{Name: name, Inspect: true})
 }
 
 func unreachable(err error) bool {
@@ -126,7 +127,11 @@ func printTable(out io.Writer, s ipc.Status, now time.Time) {
 	if s.Store.Plaintext {
 		fmt.Fprintln(out, "       it has no password: what is in it lies on disk in clear")
 	}
-	if s.Store.Trouble != "" {
+	switch {
+	case s.Store.Silent != nil:
+		silence := &agent.Silence{Since: *s.Store.Silent}
+		fmt.Fprintf(out, "       the %s %s\n", s.Store.Kind, silence.Words())
+	case s.Store.Trouble != "":
 		fmt.Fprintf(out, "       it gives nothing %s\n", s.Store.Trouble)
 	}
 	if s.Config != "" {
