@@ -78,6 +78,11 @@ func (a *Agent) owes() bool {
 	return slices.ContainsFunc(a.all(), func(c *credential) bool { return c.unsaved != nil })
 }
 
+// uses reports whether something rests in the store, or waits to.
+func (a *Agent) uses() bool {
+	return a.owes() || slices.ContainsFunc(a.all(), (*credential).trusts)
+}
+
 // overdue is t as if it had last been tried long ago.
 func (t *trouble) overdue() *trouble { return &trouble{err: t.err, since: t.since, tries: 1} }
 
@@ -86,11 +91,12 @@ func (t *trouble) overdue() *trouble { return &trouble{err: t.err, since: t.sinc
 const inspection = time.Second
 
 // inspect finds out how a store does that nobody has had to ask for a while: with
-// all tokens in memory, nothing else would tell that it is locked or hangs.
+// all tokens in memory, nothing else would tell that it is locked or hangs. Where no
+// token rests in it, as on a machine without a keyring, it is not asked.
 func (a *Agent) inspect(ctx context.Context) *trouble {
 	w, ok := a.Store.(StoreWatcher)
 	t := a.silent.Load()
-	if !ok || t != nil && a.Now().Before(t.next(a.Now())) {
+	if !ok || !a.uses() || t != nil && a.Now().Before(t.next(a.Now())) {
 		return t
 	}
 	ctx, cancel := context.WithTimeout(ctx, inspection)

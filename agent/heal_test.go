@@ -195,3 +195,17 @@ func TestInspect(t *testing.T) {
 		}
 	})
 }
+
+// A store in which nothing rests is nobody's concern.
+func TestInspectUnused(t *testing.T) {
+	running(t, func(w *world) {
+		h := heralded(w)
+		h.look = func(context.Context) error { return agent.ErrAbsent }
+		r := request("prod", "s3cr3t-1")
+		r.Ephemeral = true
+		w.add(r)
+		if s, _ := w.Status(w.t.Context(), ipc.StatusRequest{Inspect: true}); s.Store.Trouble != "" {
+			w.t.Errorf("%+v", s.Store)
+		}
+	})
+}
