@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -104,6 +105,33 @@ func TestKeyringWatchedStopped(t *testing.T) {
 		w.quiet(what + " stopped")
 		w.within(what+" continues", do[1])
 		must(t, s.Look(t.Context()))
+	}
+}
+
+// A watch ends with its ctx, whatever hangs or is missing, and leaves nothing. Not
+// parallel: it counts the goroutines of the process.
+func TestKeyringWatchEnds(t *testing.T) {
+	k, s := realKeyring(t, keyringtest.Options{})
+	nothing := func() error { return nil }
+	for what, do := range map[string][2]func() error{
+		"well":            {nothing, nothing},
+		"keyring stopped": {k.Stop, k.Continue},
+		"bus stopped":     {k.StopBus, k.ContinueBus},
+		"no bus":          {func() error { k.KillBus(); return nil }, k.Restart},
+	} {
+		before := runtime.NumGoroutine()
+		must(t, do[0]())
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		began := time.Now()
+		s.Watch(ctx, func() {})
+		cancel()
+		if took := time.Since(began); took > soon {
+			t.Errorf("%s: it ended after %v", what, took)
+		}
+		if n := settled(before); n > before {
+			t.Errorf("%s: %d goroutines stay, %d before", what, n, before)
+		}
+		must(t, do[1]())
 	}
 }
 
