@@ -142,8 +142,9 @@ refuse pgrep -u ada -x cwagent
 say a socket that has been removed is made again
 mine install
 for verb in start restart; do
+  was=$(pid)
   rm -r $run/cwagent
-  within 10 sh -c '! pgrep -u ada -x cwagent'
+  within 10 sh -c "[ ! -e /proc/$was ]" # it has asked for a new socket, and left
   mine $verb
   within 5 mine status
   mine status | grep "started by the service manager"

@@ -15,7 +15,13 @@ person() {
   within 10 test -S "$run/bus"
   eval "as_$1() { runuser -u $1 -- env HOME=/home/$1 XDG_RUNTIME_DIR=$run DBUS_SESSION_BUS_ADDRESS=unix:path=$run/bus PATH=/usr/bin:/bin:/opt/t/bin \"\$@\"; }"
 }
-unlock() { as_$1 sh -c 'printf secret | gnome-keyring-daemon --replace --unlock --components=secrets >/dev/null 2>&1'; }
+# The bus may start a daemon of its own meanwhile, which knows no password: until the
+# one that answers is unlocked.
+unlock() { within 20 unlocked "$1"; }
+unlocked() {
+  as_$1 sh -c 'printf secret | gnome-keyring-daemon --replace --unlock --components=secrets >/dev/null 2>&1'
+  as_$1 busctl --user get-property org.freedesktop.secrets /org/freedesktop/secrets/aliases/default org.freedesktop.Secret.Collection Locked | grep -qx 'b false'
+}
 
 # within SECONDS COMMAND...: it succeeds in that time.
 within() {
@@ -29,4 +35,6 @@ within() {
 # refuse COMMAND...: it fails.
 refuse() { if "$@"; then echo "succeeded: $*" >&2; return 1; fi; }
 pid() { as_ada systemctl --user show --property=MainPID --value cwagent.service; }
-agent() { as_ada cwagent status -o json | sed -n "s/^ *\"$1\": \"\\{0,1\\}\\([^\",]*\\).*/\\1/p" | head -1; }
+# agent FIELD: of the agent that answers. The whole output is read: who writes it must
+# not find nobody there.
+agent() { as_ada cwagent status -o json | sed -n "/^ *\"$1\": /{s/^[^:]*: \"\{0,1\}\([^\",]*\).*/\1/p;:rest;n;b rest}"; }
