@@ -50,7 +50,7 @@ func (w *Watcher) put(path string, o outcome) {
 		return // not looked after any more
 	}
 	f.question, f.foreign = o.question, o.foreign
-	if o.answered != "" {
+	if o.answered != "" && !o.busy { // else it has to be asked again
 		f.answered, f.question = o.answered, ""
 	}
 	if f.question == f.answered {
@@ -64,7 +64,7 @@ func (w *Watcher) put(path string, o outcome) {
 		w.settleLocked(f)
 		return
 	}
-	found := answered(f.found, o.found)
+	found := answered(f.found, o.found, o.question != "" && f.question == "")
 	for i := range found {
 		x := &found[i]
 		same := func(y finding) bool { return y.State == x.State && y.Why == x.Why && y.User == x.User }
@@ -79,11 +79,12 @@ func (w *Watcher) put(path string, o outcome) {
 }
 
 // answered puts what is known about a token in the place of saying that it is
-// being asked about.
-func answered(before, now []finding) []finding {
+// being asked about. late, if a look says that which was begun before the answer: what
+// was absorbed since is known, too.
+func answered(before, now []finding, late bool) []finding {
 	out := slices.Clone(now)
 	for i, x := range now {
-		known := func(y finding) bool { return y.User == x.User && lies(y) }
+		known := func(y finding) bool { return y.User == x.User && (lies(y) || late && y.State == ipc.WatchAbsorbed) }
 		if j := slices.IndexFunc(before, known); x.Why == asking && j >= 0 {
 			out[i] = before[j]
 		}
