@@ -44,6 +44,14 @@ type StoreWatcher interface {
 	Look(ctx context.Context) error
 }
 
+// An Unlocker is a Store that a secret of a person opens. Until then, after a start,
+// it is ErrLocked.
+type Unlocker interface {
+	// Unlock opens it. A wrong secret is ErrRefused and changes nothing; one that is
+	// open stays so.
+	Unlock(ctx context.Context, passphrase ipc.Secret) error
+}
+
 // The four answers of a store that does not give what it was asked for. A body
 // wraps them; none is ever taken for another.
 var (
