@@ -27,7 +27,7 @@ import (
 )
 
 // Config is what an Agent is made of. Every field is required but Settings,
-// Watched and Changed.
+// Watched, Changed and End.
 type Config struct {
 	Store    Store            // where tokens rest
 	Ledger   Ledger           // where the rest is kept
@@ -46,6 +46,9 @@ type Config struct {
 	// it returns at once and calls nothing of the agent.
 	Watched func() []ipc.Watch
 	Changed func()
+
+	// End ends the run after what is being answered. It returns at once.
+	End func()
 }
 
 // Agent is the daemon's body of ipc.Agent.

@@ -41,4 +41,7 @@ type Agent interface {
 
 	// Servers changes and returns what a credential is bound to.
 	Servers(ctx context.Context, r ServersRequest) (Credential, error)
+
+	// Leave has the agent save what it can, and then end.
+	Leave(ctx context.Context, r LeaveRequest) error
 }

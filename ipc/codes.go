@@ -14,6 +14,7 @@ const (
 	OpRotate  Op = 8
 	OpRetired Op = 9
 	OpAddAll  Op = 10
+	OpLeave   Op = 11
 )
 
 // A Code says how a request ended. Append-only: the numbers are the wire.

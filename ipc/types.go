@@ -130,6 +130,13 @@ type RetiredReply struct {
 	Tokens []Retiring `json:"tokens"`
 }
 
+// LeaveRequest asks an agent to save what it can and to leave, which it does after
+// the answer; where a token would be lost by that, it stays.
+type LeaveRequest struct {
+	Stay  bool `json:"stay,omitempty"`  // only save
+	Force bool `json:"force,omitempty"` // leave even so
+}
+
 // Retiring is a token that gave way to a newer one and has not ended yet.
 type Retiring struct {
 	Credential string     `json:"credential"`

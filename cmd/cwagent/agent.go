@@ -210,6 +210,7 @@ func (r *agentRun) wire() (*agent.Agent, *absorb.Watcher, *supervisor) {
 		Settings: set.agent(set.first), Now: c.now, Alarm: wall.New(), Log: r.log, Version: version, Socket: r.path, Start: r.start(),
 		Watched: func() []ipc.Watch { return watcher.Watched() },
 		Changed: func() { watcher.CredentialsChanged(); status.note() },
+		End:     func() { r.leave() },
 	})
 	status.agent = a
 	watcher = absorb.New(absorb.Config{

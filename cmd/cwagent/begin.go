@@ -123,7 +123,4 @@ func whyNot(err error) *ipc.Error {
 }
 
 // elsewhere reports whether another agent has what this one wants.
-func elsewhere(err error) bool {
-	var e *ipc.Error
-	return errors.As(err, &e) && e.Code == ipc.CodeExists
-}
+func elsewhere(err error) bool { return hasCode(err, ipc.CodeExists) }

@@ -32,8 +32,7 @@ func (p *planner) undo(ctx context.Context, pl *plan, done []ipc.AddReply) error
 		case len(r.Bound) > 0:
 			_, err = p.agent.Servers(ctx, ipc.ServersRequest{Name: name, Unbind: r.Bound})
 		}
-		var e *ipc.Error
-		if errors.As(err, &e) && (e.Code == ipc.CodeChanged || e.Code == ipc.CodeNotFound) {
+		if hasCode(err, ipc.CodeChanged, ipc.CodeNotFound) {
 			err = nil
 		}
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -80,6 +81,12 @@ func (c *cli) report(err error) int {
 // fail makes an error with a hint.
 func fail(hint, format string, args ...any) error {
 	return &ipc.Error{Code: ipc.CodeInvalid, What: fmt.Sprintf(format, args...), Hint: hint}
+}
+
+// hasCode reports whether err is one of the agent's with one of these codes.
+func hasCode(err error, codes ...ipc.Code) bool {
+	var e *ipc.Error
+	return errors.As(err, &e) && slices.Contains(codes, e.Code)
 }
 
 // terminal reports whether v, a stream of the cli, is a terminal.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -37,8 +36,7 @@ func (p *planner) chooseName(ctx context.Context, r *ipc.AddRequest, fromFile st
 			return reply, fail("import them one by one, each with its --name", "--name %s: two different tokens cannot have one name", r.Name)
 		}
 		reply, err = p.agent.Add(ctx, *r)
-		var e *ipc.Error
-		if errors.As(err, &e) && e.Code == ipc.CodeExists && p.flags.name == "" {
+		if hasCode(err, ipc.CodeExists) && p.flags.name == "" {
 			continue
 		}
 		if err == nil {

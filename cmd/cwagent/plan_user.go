@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -113,9 +112,8 @@ func (p *planner) succeed(ctx context.Context, r *ipc.AddRequest, ours string) (
 	}
 	r.Name = ours
 	reply, err := p.agent.Add(ctx, *r)
-	var e *ipc.Error
 	elsewhere := err == nil && reply.Outcome == "" && (reply.Former == nil || reply.Former.Credential != ours)
-	if elsewhere || errors.As(err, &e) && e.Code == ipc.CodeExists {
+	if elsewhere || hasCode(err, ipc.CodeExists) {
 		r.Replace = true
 		return p.agent.Add(ctx, *r)
 	}

@@ -20,6 +20,9 @@ import (
 type manager interface {
 	name() string
 
+	// takesOver reports whether its agent gets the socket although another one has it.
+	takesOver() bool
+
 	// install puts the agent of the program there, starts it, and returns what it
 	// did, for a person. Where it fails nothing is left that was not there before.
 	install(program string) (did []string, err error)
@@ -123,6 +126,9 @@ func (c *cli) newServiceInstall() *cobra.Command {
 				if err := c.nothingUnsaved(cmd.Context(), whoever); err != nil {
 					return err
 				}
+			}
+			if err := c.makeRoom(cmd.Context(), m, force); err != nil {
+				return err
 			}
 			did, err := m.install(program)
 			c.tellDone(did)

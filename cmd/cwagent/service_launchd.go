@@ -30,6 +30,8 @@ func newLaunchd(home string, uid int) manager {
 
 func (m *launchd) name() string { return "launchd" }
 
+func (*launchd) takesOver() bool { return false }
+
 func (m *launchd) plist() string {
 	return filepath.Join(m.home, "Library", "LaunchAgents", packaging.LaunchdLabel+".plist")
 }

@@ -54,6 +54,8 @@ func newSystemd(home string, getenv func(string) string) (_ manager, err error) 
 
 func (m *systemd) name() string { return "systemd, user manager" }
 
+func (*systemd) takesOver() bool { return true }
+
 func (m *systemd) unit(name string) string { return filepath.Join(m.dir, name) }
 
 // What starts them at login.

@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"strings"
+	"time"
 
 	"github.com/cwagent/cwagent/ipc"
 )
@@ -14,16 +14,18 @@ func managed(s ipc.Start) bool { return s == ipc.StartManager }
 func others(s ipc.Start) bool  { return s != ipc.StartManager }
 func whoever(ipc.Start) bool   { return true }
 
-// nothingUnsaved refuses where an agent runs that leaves, and would lose a token by
-// it. One that does not answer may.
+// nothingUnsaved asks the agent that runs to save what it can, and refuses where it
+// leaves and would lose a token by that. One that does not answer may.
 func (c *cli) nothingUnsaved(ctx context.Context, leaves func(ipc.Start) bool) error {
+	if err := c.askToLeave(ctx, ipc.LeaveRequest{Stay: true}); err != nil {
+		return fail("insist with --force, if they may be lost", "service: the running agent may have tokens in memory only: %v", err)
+	}
 	s, err := c.status(ctx, "")
-	var e *ipc.Error
-	if errors.As(err, &e) && e.Code == ipc.CodeUnreachable {
+	if hasCode(err, ipc.CodeUnreachable) {
 		return nil // nobody runs who could lose one
 	}
 	if err != nil {
-		return fail("insist with --force, if they may be lost", "service: the running agent may have tokens in memory only: %v", err)
+		return err
 	}
 	var names []string
 	for _, cred := range s.Credentials {
@@ -36,4 +38,35 @@ func (c *cli) nothingUnsaved(ctx context.Context, leaves func(ipc.Start) bool) e
 	}
 	return fail("add them again afterwards, and insist with --force",
 		"service: the running agent has tokens in memory only, which are gone when it leaves: %s", strings.Join(names, ", "))
+}
+
+// askToLeave asks the agent that runs, if one does and knows the question.
+func (c *cli) askToLeave(ctx context.Context, r ipc.LeaveRequest) error {
+	a, err := c.agent()
+	if err != nil {
+		return err
+	}
+	if err = a.Leave(ctx, r); hasCode(err, ipc.CodeUnreachable, ipc.CodeUnknownOp) {
+		return nil
+	}
+	return err
+}
+
+// makeRoom has an agent leave that somebody has started by hand, where the manager's
+// own would find the socket taken. systemd's takes it over: nobody has to leave first,
+// and no fetch comes in between.
+func (c *cli) makeRoom(ctx context.Context, m manager, force bool) error {
+	s, err := c.status(ctx, "")
+	if err != nil || s.Agent.Start == ipc.StartManager || m.takesOver() {
+		return nil
+	}
+	if err := c.askToLeave(ctx, ipc.LeaveRequest{Force: force}); err != nil {
+		return err
+	}
+	for end := time.Now().Add(lastWait); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if _, err := c.status(ctx, ""); hasCode(err, ipc.CodeUnreachable) {
+			return nil
+		}
+	}
+	return fail("end it, and try again", "service: the agent that runs (pid %d) does not leave", s.Agent.PID)
 }

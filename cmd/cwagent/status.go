@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -75,11 +74,7 @@ func (c *cli) status(ctx context.Context, name string) (ipc.Status, error) {
 }
 
 func unreachable(err error) bool {
-	var e *ipc.Error
-	if !errors.As(err, &e) {
-		return false
-	}
-	return e.Code == ipc.CodeUnreachable || e.Code == ipc.CodeTimeout || e.Code == ipc.CodeDenied
+	return hasCode(err, ipc.CodeUnreachable, ipc.CodeTimeout, ipc.CodeDenied)
 }
 
 func statusCode(s ipc.Status) int {

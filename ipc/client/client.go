@@ -96,6 +96,14 @@ func (c Client) Servers(ctx context.Context, r ipc.ServersRequest) (cred ipc.Cre
 	return cred, err
 }
 
+// Leave implements ipc.Agent.
+func (c Client) Leave(ctx context.Context, r ipc.LeaveRequest) error {
+	ctx, cancel := context.WithTimeout(ctx, Slow)
+	defer cancel()
+	_, err := c.call(ctx, ipc.OpLeave, r, ipc.Secret{}, nil)
+	return err
+}
+
 // call sends req and a secret, decodes the reply into reply unless that is nil,
 // and returns the secret that came with it.
 func (c Client) call(ctx context.Context, op ipc.Op, req any, secret ipc.Secret, reply any) (ipc.Secret, error) {

@@ -57,6 +57,7 @@ func Conform(t *testing.T, newAgent func(t *testing.T) ipc.Agent) {
 		{"retired until done", retiredDone},
 		{"retired and done under two names", retiredDoneTwice},
 		{"forget all tokens", forgetRotated},
+		{"leave", leave},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

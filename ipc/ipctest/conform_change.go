@@ -210,3 +210,16 @@ func unknownNames(t *testing.T, a ipc.Agent) {
 	}
 	wantNames(t, a, "prod")
 }
+
+// leave wants an agent to stay where a token would be lost, unless that is meant.
+func leave(t *testing.T, a ipc.Agent) {
+	mustAdd(t, a, request("prod", "1"))
+	wantCode(t, a.Leave(t.Context(), ipc.LeaveRequest{}), ipc.CodeStore)
+	if err := a.Leave(t.Context(), ipc.LeaveRequest{Stay: true}); err != nil {
+		t.Errorf("only save: %v", err)
+	}
+	wantGiven(t, fetch(t, a, "prod", "v1", one.URL, caOne), "1")
+	if err := a.Leave(t.Context(), ipc.LeaveRequest{Force: true}); err != nil {
+		t.Errorf("forced: %v", err)
+	}
+}

@@ -155,6 +155,16 @@ func (f *Fake) Token(_ context.Context, r ipc.TokenRequest) (ipc.Secret, error) 
 	return h.token.secret, err
 }
 
+// Leave implements ipc.Agent. A fake only says whether it would.
+func (f *Fake) Leave(_ context.Context, r ipc.LeaveRequest) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.creds) > 0 && !r.Stay && !r.Force {
+		return fail(ipc.CodeStore, "agent: its tokens are in memory only")
+	}
+	return nil
+}
+
 // Verify implements ipc.Agent. There is nobody whom a fake could ask.
 func (f *Fake) Verify(_ context.Context, r ipc.VerifyRequest) (ipc.VerifyReply, error) {
 	f.mu.Lock()

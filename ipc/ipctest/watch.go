@@ -72,6 +72,13 @@ func (w watched) Forget(ctx context.Context, r ipc.ForgetRequest) error {
 	return err
 }
 
+func (w watched) Leave(ctx context.Context, r ipc.LeaveRequest) error {
+	w.t.Helper()
+	err := w.Agent.Leave(ctx, r)
+	w.look("leave", nil, err)
+	return err
+}
+
 func (w watched) Token(ctx context.Context, r ipc.TokenRequest) (ipc.Secret, error) {
 	w.t.Helper()
 	reply, err := w.Agent.Token(ctx, r)

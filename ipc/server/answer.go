@@ -82,6 +82,10 @@ func (s *Server) dispatch(ctx context.Context, f ipc.Frame) (ipc.Frame, error) {
 		return handle(ctx, f, s.Agent.Retired)
 	case ipc.OpServers:
 		return handle(ctx, f, s.Agent.Servers)
+	case ipc.OpLeave:
+		return handle(ctx, f, func(ctx context.Context, r ipc.LeaveRequest) (struct{}, error) {
+			return struct{}{}, s.Agent.Leave(ctx, r)
+		})
 	}
 	return ipc.Frame{}, &ipc.Error{
 		Code: ipc.CodeUnknownOp,

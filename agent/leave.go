@@ -1,0 +1,45 @@
+package agent
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/cwagent/cwagent/ipc"
+)
+
+// Leave implements ipc.Agent.
+func (a *Agent) Leave(ctx context.Context, r ipc.LeaveRequest) error {
+	a.overdue()
+	a.saveDue(ctx)
+	if r.Stay {
+		return nil
+	}
+	if lost := a.inMemoryOnly(); len(lost) > 0 && !r.Force {
+		return &ipc.Error{
+			Code: ipc.CodeStore,
+			What: "agent: it has tokens in memory only, which are gone when it leaves: " + strings.Join(lost, ", "),
+			Hint: "add them again afterwards, and insist with --force",
+		}
+	}
+	a.Log.Info("asked to leave")
+	if a.End != nil {
+		a.End()
+	}
+	return nil
+}
+
+// inMemoryOnly are the names of the credentials that would lose a token, by name.
+func (a *Agent) inMemoryOnly() (names []string) {
+	for _, c := range a.all() {
+		c.tokens(func(t *token) bool {
+			lost := !t.saved && !t.secret.Empty()
+			if lost {
+				names = append(names, c.name)
+			}
+			return !lost
+		})
+	}
+	slices.Sort(names)
+	return names
+}
