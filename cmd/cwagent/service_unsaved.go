@@ -14,30 +14,36 @@ func managed(s ipc.Start) bool { return s == ipc.StartManager }
 func others(s ipc.Start) bool  { return s != ipc.StartManager }
 func whoever(ipc.Start) bool   { return true }
 
-// nothingUnsaved asks the agent that runs to save what it can, and refuses where it
-// leaves and would lose a token by that. One that does not answer may.
+// nothingUnsaved refuses where an agent runs that leaves, and would lose a token by
+// it, although it has been asked to save what it can. One that does not answer may.
 func (c *cli) nothingUnsaved(ctx context.Context, leaves func(ipc.Start) bool) error {
-	if err := c.askToLeave(ctx, ipc.LeaveRequest{Stay: true}); err != nil {
-		return fail("insist with --force, if they may be lost", "service: the running agent may have tokens in memory only: %v", err)
+	names, start, err := c.unsaved(ctx)
+	if err == nil && leaves(start) && len(names) > 0 {
+		if err = c.askToLeave(ctx, ipc.LeaveRequest{Stay: true}); err == nil {
+			names, start, err = c.unsaved(ctx)
+		}
 	}
-	s, err := c.status(ctx, "")
-	if hasCode(err, ipc.CodeUnreachable) {
+	switch {
+	case hasCode(err, ipc.CodeUnreachable):
 		return nil // nobody runs who could lose one
+	case err != nil:
+		return fail("insist with --force, if they may be lost", "service: the running agent may have tokens in memory only: %v", err)
+	case len(names) == 0 || !leaves(start):
+		return nil
 	}
-	if err != nil {
-		return err
-	}
-	var names []string
+	return fail("add them again afterwards, and insist with --force",
+		"service: the running agent has tokens in memory only, which are gone when it leaves: %s", strings.Join(names, ", "))
+}
+
+// unsaved are the names of the credentials that the running agent has in memory only.
+func (c *cli) unsaved(ctx context.Context) (names []string, start ipc.Start, err error) {
+	s, err := c.status(ctx, "")
 	for _, cred := range s.Credentials {
 		if !cred.Saved && cred.State != ipc.StateEmpty {
 			names = append(names, cred.Name)
 		}
 	}
-	if len(names) == 0 || !leaves(s.Agent.Start) {
-		return nil
-	}
-	return fail("add them again afterwards, and insist with --force",
-		"service: the running agent has tokens in memory only, which are gone when it leaves: %s", strings.Join(names, ", "))
+	return names, s.Agent.Start, err
 }
 
 // askToLeave asks the agent that runs, if one does and knows the question.

@@ -88,6 +88,19 @@ kill -CONT "$was"
 within 5 holds
 mine restart --force
 refuse holds
+
+say what could not be saved is saved when it is asked to leave
+unlock ada
+printf 's3cr3t-one-of-ada' | as_ada /home/ada/.local/bin/cwagent add late --no-verify --expires 8h --server https://x.example >/dev/null
+keyring=$(pgrep -u ada -x gnome-keyring-d)
+kill -STOP $keyring
+printf 's3cr3t-two-of-ada' | as_ada /home/ada/.local/bin/cwagent add late --replace --no-verify --expires 8h --server https://x.example >/dev/null
+why='the running agent has tokens in memory only, which are gone when it leaves: late$'
+refused restart
+kill -CONT $keyring
+mine restart
+within 5 sh -c "$(declare -f plug as_ada); info='$info' plug late | grep -q s3cr3t-two"
+as_ada /home/ada/.local/bin/cwagent forget late
 mine stop
 as_ada systemctl --user stop cwagent.socket
 as_ada sh -c '/home/ada/.local/bin/cwagent agent </dev/null >/dev/null 2>&1 &'
