@@ -27,9 +27,9 @@ import (
 )
 
 // Config is what an Agent is made of. Every field is required but Settings,
-// Watched, Changed and End.
+// Others, Auto, Watched, Changed and End.
 type Config struct {
-	Store    Store            // where tokens rest
+	Store    Store            // where tokens rest: the only one, or the one that is tried first
 	Ledger   Ledger           // where the rest is kept
 	Codec    Codec            // the language of exec credential plugins
 	Verifier Verifier         // who knows whether a token is alive
@@ -40,6 +40,11 @@ type Config struct {
 	Version  string    // of this program, for status
 	Socket   string    // path, for status
 	Start    ipc.Start // likewise
+
+	// Others are stores of other kinds: tokens can be moved from and to them. With
+	// Auto, the first token goes to the first of all that takes it.
+	Others []Store
+	Auto   bool
 
 	// Watched says how the files are that somebody looks after, for status. Changed
 	// is called whenever there is something new about a credential, under a lock:
@@ -54,6 +59,7 @@ type Config struct {
 // Agent is the daemon's body of ipc.Agent.
 type Agent struct {
 	Config
+	stores  *chosen // which is Store, too
 	started time.Time
 
 	// change is taken by whoever changes credentials, for as long as that
@@ -62,6 +68,7 @@ type Agent struct {
 	change  chan struct{}
 	waiters atomic.Int32 // for their turn
 	book    Book         // as it was last written; for whoever holds change
+	move    *move        // under way; for whoever holds change
 	unsure  bool         // the ledger may hold something else; for whoever holds change
 
 	vouched vouchers // what dry runs have found out
@@ -92,8 +99,11 @@ func New(c Config) *Agent {
 	// sleeps, and Sub prefers it, so that a token would not age in that time.
 	now := c.Now
 	c.Now = func() time.Time { return now().Round(0) }
+	stores := newChosen(c.Store, c.Others, c.Auto)
+	c.Store = stores
 	return &Agent{
 		Config:  c,
+		stores:  stores,
 		started: c.Now(),
 		change:  make(chan struct{}, 1),
 		wants:   make(chan want),

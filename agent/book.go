@@ -34,6 +34,10 @@ type Book struct {
 	// the next change or at the next start.
 	Orphans []string `json:"orphans,omitempty"`
 
+	// Elsewhere are keys by the kind of another store: what a move of the tokens has
+	// left there, or is about to. They are deleted as Orphans are.
+	Elsewhere map[string][]string `json:"elsewhere,omitempty"`
+
 	// CAs holds the certificate authorities of bound servers, PEM by their
 	// SHA-256 in hex, so that the agent can ask those servers itself.
 	CAs map[string][]byte `json:"certificateAuthorities,omitempty"`

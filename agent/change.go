@@ -16,6 +16,7 @@ func (a *Agent) sweep(ctx context.Context) {
 	}
 	defer done()
 	a.discard(ctx)
+	a.sweepElsewhere(ctx)
 }
 
 // discard deletes the orphans of the ledger from the store. The caller is the

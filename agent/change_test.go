@@ -205,7 +205,7 @@ func TestEphemeral(t *testing.T) {
 	w.serves("prod", "s3cr3t-2")
 
 	w = newWorld(t)
-	w.Store = &store.Memory{}
+	w.SetStore(&store.Memory{})
 	for _, again := range []bool{false, true} {
 		_, err := w.Add(t.Context(), request("prod", "s3cr3t-1"))
 		if e := refused(t, err, ipc.CodeStore); !strings.Contains(e.Hint, "--ephemeral") {

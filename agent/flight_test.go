@@ -144,7 +144,7 @@ func TestFetchDoesNotInsist(t *testing.T) {
 // no more than four sources are asked at once.
 func TestMany(t *testing.T) {
 	running(t, func(w *world) {
-		w.Store = &store.Memory{} // what it costs to save them is not in question
+		w.SetStore(&store.Memory{}) // what it costs to save them is not in question
 		const many = 1000
 		busy, took := &gauge{}, atomic.Int64{}
 		sources, taps := map[string]agent.Source{}, []*tap{}

@@ -43,17 +43,21 @@ type world struct {
 
 func newWorld(t *testing.T) *world { return worldOn(t, newDisk(), &notebook{}) }
 
-// worldOn is a world with that store and that ledger.
-func worldOn(t *testing.T, d *disk, n *notebook) *world {
+// worldOn is a world with that store and that ledger, and what else is set.
+func worldOn(t *testing.T, d *disk, n *notebook, set ...func(*agent.Config)) *world {
 	w := &world{t: t, disk: d, ledger: n, codec: &counter{Codec: render.Codec{}}, log: &journal{}}
 	w.set(noon)
 	w.clock = func() time.Time { return time.Unix(0, w.now.Load()) }
 	w.bell = &bell{now: func() time.Time { return w.clock() }, rings: make(chan struct{}, 1)}
-	w.Agent = agent.New(agent.Config{
+	c := agent.Config{
 		Store: w.disk, Ledger: w.ledger, Verifier: &w.oracle, Codec: w.codec, Alarm: w.bell, Version: "test", Socket: "/run/test.sock",
 		Now: func() time.Time { w.looks.Add(1); return w.clock() },
 		Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-	})
+	}
+	for _, f := range set {
+		f(&c)
+	}
+	w.Agent = agent.New(c)
 	t.Cleanup(func() {
 		noSecret(t, "log", w.log.String())
 		noSecret(t, "ledger", string(n.text))

@@ -24,10 +24,9 @@ func (a *Agent) ails() bool { return a.trouble.Load() != nil || a.silent.Load() 
 
 // watchStore watches the store while it is in trouble, until ctx ends.
 func (a *Agent) watchStore(ctx context.Context) {
-	w, ok := a.Store.(StoreWatcher)
-	for ok && ctx.Err() == nil {
+	for ctx.Err() == nil {
 		if a.ails() {
-			a.watchUntilWell(ctx, w)
+			a.watchUntilWell(ctx)
 		}
 		select {
 		case <-ctx.Done():
@@ -36,12 +35,12 @@ func (a *Agent) watchStore(ctx context.Context) {
 	}
 }
 
-func (a *Agent) watchUntilWell(ctx context.Context, w StoreWatcher) {
+func (a *Agent) watchUntilWell(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		w.Watch(ctx, func() { signal(a.ready) })
+		a.stores.Watch(ctx, func() { signal(a.ready) })
 	}()
 	for a.ails() && ctx.Err() == nil {
 		select {
@@ -94,14 +93,13 @@ const inspection = time.Second
 // all tokens in memory, nothing else would tell that it is locked or hangs. Where no
 // token rests in it, as on a machine without a keyring, it is not asked.
 func (a *Agent) inspect(ctx context.Context) *trouble {
-	w, ok := a.Store.(StoreWatcher)
 	t := a.silent.Load()
-	if !ok || !a.uses() || t != nil && a.Now().Before(t.next(a.Now())) {
+	if !a.uses() || t != nil && a.Now().Before(t.next(a.Now())) {
 		return t
 	}
 	ctx, cancel := context.WithTimeout(ctx, inspection)
 	defer cancel()
-	err := w.Look(ctx)
+	err := a.stores.Look(ctx)
 	switch {
 	case ctx.Err() == context.Canceled:
 		return t

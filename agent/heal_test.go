@@ -25,7 +25,7 @@ type herald struct {
 // heralded makes the disk of w one that tells.
 func heralded(w *world) *herald {
 	h := &herald{disk: w.disk, look: func(ctx context.Context) error { return w.disk.begin(ctx, "look") }}
-	w.Store = h
+	w.SetStore(h)
 	return h
 }
 

@@ -85,7 +85,7 @@ func TestReplaceByKnown(t *testing.T) {
 			w.add(request("prod", "s3cr3t-1"))
 			w.add(replacing(request("prod", "s3cr3t-2")))
 			w.add(waiting(request("prod", "s3cr3t-3")))
-			w.Store = failing("put")(w.disk)
+			w.SetStore(failing("put")(w.disk))
 			if c := w.add(replacing(request("prod", known))).Credential; !c.Saved || c.Unsaved != "" || len(c.Retiring)+len(c.Standby) != 2 {
 				t.Errorf("%+v", c)
 			}
@@ -108,7 +108,7 @@ func TestReplaceUnreadByItself(t *testing.T) {
 			r.ID = id
 			w.add(r)
 			w = w.restart()
-			w.Store = failing("put")(w.disk)
+			w.SetStore(failing("put")(w.disk))
 			if c := w.add(replacing(r)).Credential; c.Saved || c.Unsaved == "" || id != "" && len(c.Retiring) != 0 {
 				t.Errorf("%+v", c)
 			}
@@ -121,7 +121,8 @@ func TestReplaceUnreadByItself(t *testing.T) {
 			next := again(t, w)
 			next.serves("prod", "CW-SECRET-s3cr3t-1")
 
-			w.ledger.text, w.Store = text, w.disk
+			w.ledger.text = text
+			w.SetStore(w.disk)
 			w.set(noon.Add(time.Hour))
 			stop = w.run()
 			synctest.Wait()
@@ -141,7 +142,7 @@ func TestLostToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.add(numbered(0))
-		w.Store = failing("put")(w.disk)
+		w.SetStore(failing("put")(w.disk))
 		w.add(numbered(1))
 		w = again(t, w)
 		w.serves("prod", "CW-SECRET-s3cr3t-0")

@@ -25,8 +25,8 @@ func (a *Agent) Restore() error {
 	if err != nil {
 		return err
 	}
-	if b.Store != "" && b.Store != a.Store.Info().Kind {
-		a.Store = elsewhere{a.Store, b.Store}
+	if b.Store != "" {
+		a.stores.keep(b.Store)
 	}
 	a.book = b
 	a.cas = b.CAs

@@ -63,7 +63,7 @@ func TestStoreFails(t *testing.T) {
 		w := newWorld(t)
 		w.add(request("prod", "s3cr3t-1"))
 		before := w.status("prod")
-		w.Store = tt.over(w.disk)
+		w.SetStore(tt.over(w.disk))
 		for _, r := range []ipc.AddRequest{request("new", "s3cr3t-2"), waiting(request("prod", "s3cr3t-2"))} {
 			_, err := w.Add(t.Context(), r)
 			if e := refused(t, err, ipc.CodeStore); !strings.Contains(e.What, tt.want) || !strings.Contains(e.What, "store disk") {
@@ -90,7 +90,7 @@ func TestStoreFailsReplacement(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t)
 			w.add(request("prod", "s3cr3t-1"))
-			w.Store = tt.over(w.disk)
+			w.SetStore(tt.over(w.disk))
 			reply := w.add(replacing(request("prod", "s3cr3t-2")))
 			c := reply.Credential
 			if reply.Outcome != ipc.OutcomeReplaced || c.State != ipc.StateValid || c.Saved || reply.Retired == nil {
@@ -111,7 +111,7 @@ func TestStoreFailsReplacement(t *testing.T) {
 			w.holdsOnly("s3cr3t-1")
 			w.ledger.text = text
 
-			w.Store = w.disk // the cause is gone
+			w.SetStore(w.disk) // the cause is gone
 			w.set(noon.Add(time.Minute))
 			stop := w.run()
 			defer stop()

@@ -101,5 +101,6 @@ func (l poweredLedger) Save(b agent.Book) error {
 }
 
 func (w *world) plug(p *power) {
-	w.Store, w.Agent.Ledger = poweredStore{w.disk, p}, poweredLedger{w.ledger, p}
+	w.SetStore(poweredStore{w.disk, p})
+	w.Agent.Ledger = poweredLedger{w.ledger, p}
 }

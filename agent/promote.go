@@ -134,6 +134,9 @@ func (a *Agent) persist(ctx context.Context, creds ...**credential) error {
 			return err
 		}
 	}
+	if err := a.decideStore(ctx, all); err != nil {
+		return err
+	}
 	for _, next := range all {
 		if err := a.saveAll(ctx, next); err != nil {
 			return err
@@ -149,6 +152,19 @@ func (a *Agent) persist(ctx context.Context, creds ...**credential) error {
 	for i, next := range all {
 		a.put(next)
 		*creds[i] = next
+	}
+	return nil
+}
+
+// decideStore decides which store is used, where no token rests in any.
+func (a *Agent) decideStore(ctx context.Context, creds []*credential) error {
+	if a.book.Store != "" || !a.Auto {
+		return nil
+	}
+	for _, c := range creds {
+		for _, t := range c.unstored() {
+			return a.stores.choose(ctx, t.key, t.secret)
+		}
 	}
 	return nil
 }
@@ -219,7 +235,7 @@ func (a *Agent) fits(c *credential, plaintextToo bool, inClear func() bool) erro
 		return &ipc.Error{
 			Code: ipc.CodeStore,
 			What: "store " + info.Kind + ": the tokens so far rest in the " + a.book.Store,
-			Hint: "the choice is made once: set store: " + a.book.Store + " in the config",
+			Hint: "set store: " + a.book.Store + " in the config, or move them: cwagent store migrate " + info.Kind,
 		}
 	}
 	if !plaintextToo && len(c.unstored()) > 0 && inClear() {

@@ -105,7 +105,7 @@ func (a *Agent) bookOf(edit func(map[string]*credential)) Book {
 	creds, cas := maps.Clone(a.creds), maps.Clone(a.cas)
 	a.mu.RUnlock()
 	edit(creds)
-	b := Book{Store: a.book.Store, Credentials: []Record{}, CAs: cas}
+	b := Book{Store: a.book.Store, Credentials: []Record{}, CAs: cas, Elsewhere: a.book.Elsewhere}
 	for _, c := range creds {
 		b.Credentials = append(b.Credentials, c.record())
 	}

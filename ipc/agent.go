@@ -42,6 +42,13 @@ type Agent interface {
 	// Servers changes and returns what a credential is bound to.
 	Servers(ctx context.Context, r ServersRequest) (Credential, error)
 
+	// Stores describes all stores that there are, the one in use first.
+	Stores(ctx context.Context, r StoresRequest) (StoresReply, error)
+
+	// Migrate does one step of a move of all tokens to another store, and says how
+	// far it is: until it is done it wants to be called again.
+	Migrate(ctx context.Context, r MigrateRequest) (MigrateReply, error)
+
 	// Leave has the agent save what it can, and then end.
 	Leave(ctx context.Context, r LeaveRequest) error
 }

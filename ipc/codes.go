@@ -15,6 +15,8 @@ const (
 	OpRetired Op = 9
 	OpAddAll  Op = 10
 	OpLeave   Op = 11
+	OpMigrate Op = 14
+	OpStores  Op = 15
 )
 
 // A Code says how a request ended. Append-only: the numbers are the wire.

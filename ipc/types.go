@@ -130,6 +130,33 @@ type RetiredReply struct {
 	Tokens []Retiring `json:"tokens"`
 }
 
+// StoresRequest asks for all stores.
+type StoresRequest struct{}
+
+// StoresReply describes them, the one in use first.
+type StoresReply struct {
+	Stores  []StoreInfo `json:"stores"`
+	Decided bool        `json:"decided"` // a token rests in the first, and the choice is made
+}
+
+// MigrateRequest asks for a move of all tokens.
+type MigrateRequest struct {
+	To             string `json:"to"`                       // kind of store
+	DryRun         bool   `json:"dryRun,omitempty"`         // only whether it could be done, and how many they are
+	AllowPlaintext bool   `json:"allowPlaintext,omitempty"` // a keyring that is in clear on disk will do
+}
+
+// MigrateReply says how far a move is.
+type MigrateReply struct {
+	From    string `json:"from"`
+	To      string `json:"to"`
+	Total   int    `json:"total"`             // tokens
+	Copied  int    `json:"copied"`            // and compared
+	Missing int    `json:"missing,omitempty"` // of those: the old store did not have them
+	Left    int    `json:"left,omitempty"`    // in the old store, from which they go last
+	Done    bool   `json:"done"`
+}
+
 // LeaveRequest asks an agent to save what it can and to leave, which it does after
 // the answer; where a token would be lost by that, it stays.
 type LeaveRequest struct {

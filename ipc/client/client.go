@@ -96,6 +96,22 @@ func (c Client) Servers(ctx context.Context, r ipc.ServersRequest) (cred ipc.Cre
 	return cred, err
 }
 
+// Stores implements ipc.Agent.
+func (c Client) Stores(ctx context.Context, r ipc.StoresRequest) (reply ipc.StoresReply, err error) {
+	ctx, cancel := context.WithTimeout(ctx, Slow)
+	defer cancel()
+	_, err = c.call(ctx, ipc.OpStores, r, ipc.Secret{}, &reply)
+	return reply, err
+}
+
+// Migrate implements ipc.Agent.
+func (c Client) Migrate(ctx context.Context, r ipc.MigrateRequest) (reply ipc.MigrateReply, err error) {
+	ctx, cancel := context.WithTimeout(ctx, Slow)
+	defer cancel()
+	_, err = c.call(ctx, ipc.OpMigrate, r, ipc.Secret{}, &reply)
+	return reply, err
+}
+
 // Leave implements ipc.Agent.
 func (c Client) Leave(ctx context.Context, r ipc.LeaveRequest) error {
 	ctx, cancel := context.WithTimeout(ctx, Slow)

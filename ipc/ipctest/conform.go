@@ -58,6 +58,7 @@ func Conform(t *testing.T, newAgent func(t *testing.T) ipc.Agent) {
 		{"retired and done under two names", retiredDoneTwice},
 		{"forget all tokens", forgetRotated},
 		{"leave", leave},
+		{"stores", stores},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -223,3 +223,16 @@ func leave(t *testing.T, a ipc.Agent) {
 		t.Errorf("forced: %v", err)
 	}
 }
+
+// stores wants the one in use first, and no move to where tokens cannot rest.
+func stores(t *testing.T, a ipc.Agent) {
+	mustAdd(t, a, request("prod", "1"))
+	reply, err := a.Stores(t.Context(), ipc.StoresRequest{})
+	if err != nil || len(reply.Stores) == 0 || reply.Stores[0].Kind != "memory" || reply.Decided {
+		t.Errorf("%+v, %v", reply, err)
+	}
+	for _, to := range []string{"memory", "", "attic"} {
+		_, err := a.Migrate(t.Context(), ipc.MigrateRequest{To: to})
+		wantCode(t, err, ipc.CodeInvalid)
+	}
+}

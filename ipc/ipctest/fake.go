@@ -155,6 +155,16 @@ func (f *Fake) Token(_ context.Context, r ipc.TokenRequest) (ipc.Secret, error) 
 	return h.token.secret, err
 }
 
+// Stores implements ipc.Agent.
+func (f *Fake) Stores(context.Context, ipc.StoresRequest) (ipc.StoresReply, error) {
+	return ipc.StoresReply{Stores: []ipc.StoreInfo{{Kind: "memory", Why: "a fake"}}}, nil
+}
+
+// Migrate implements ipc.Agent. A fake has nowhere to move to.
+func (f *Fake) Migrate(_ context.Context, r ipc.MigrateRequest) (ipc.MigrateReply, error) {
+	return ipc.MigrateReply{}, fail(ipc.CodeInvalid, "store "+r.To+": tokens cannot rest there")
+}
+
 // Leave implements ipc.Agent. A fake only says whether it would.
 func (f *Fake) Leave(_ context.Context, r ipc.LeaveRequest) error {
 	f.mu.Lock()

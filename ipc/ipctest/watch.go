@@ -72,6 +72,20 @@ func (w watched) Forget(ctx context.Context, r ipc.ForgetRequest) error {
 	return err
 }
 
+func (w watched) Stores(ctx context.Context, r ipc.StoresRequest) (ipc.StoresReply, error) {
+	w.t.Helper()
+	reply, err := w.Agent.Stores(ctx, r)
+	w.look("stores", reply, err)
+	return reply, err
+}
+
+func (w watched) Migrate(ctx context.Context, r ipc.MigrateRequest) (ipc.MigrateReply, error) {
+	w.t.Helper()
+	reply, err := w.Agent.Migrate(ctx, r)
+	w.look("migrate", reply, err)
+	return reply, err
+}
+
 func (w watched) Leave(ctx context.Context, r ipc.LeaveRequest) error {
 	w.t.Helper()
 	err := w.Agent.Leave(ctx, r)

@@ -82,6 +82,10 @@ func (s *Server) dispatch(ctx context.Context, f ipc.Frame) (ipc.Frame, error) {
 		return handle(ctx, f, s.Agent.Retired)
 	case ipc.OpServers:
 		return handle(ctx, f, s.Agent.Servers)
+	case ipc.OpStores:
+		return handle(ctx, f, s.Agent.Stores)
+	case ipc.OpMigrate:
+		return handle(ctx, f, s.Agent.Migrate)
 	case ipc.OpLeave:
 		return handle(ctx, f, func(ctx context.Context, r ipc.LeaveRequest) (struct{}, error) {
 			return struct{}{}, s.Agent.Leave(ctx, r)

@@ -1,0 +1,233 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/cwagent/cwagent/ipc"
+)
+
+// A move takes all tokens from one store to another, in steps: each copies some,
+// reads them back and compares; the one after which none is left switches, with one
+// write of the book; those that follow remove from the old one. What a move that
+// comes to no end leaves in either store stands in the book, and is swept.
+type move struct {
+	to     Store
+	copied map[string]bool // keys; false: the old store does not have it either
+	last   time.Time       // step
+}
+
+const (
+	// stride is how many tokens a step takes: each holds up who wants to change.
+	stride = 16
+
+	// stalled is how long after its last step nobody will come back to a move.
+	stalled = time.Minute
+)
+
+// Migrate implements ipc.Agent.
+func (a *Agent) Migrate(ctx context.Context, r ipc.MigrateRequest) (ipc.MigrateReply, error) {
+	done, err := a.changing(ctx)
+	if err != nil {
+		return ipc.MigrateReply{}, err
+	}
+	defer done()
+	reply := ipc.MigrateReply{From: a.book.Store, To: r.To, Total: len(a.inStore())}
+	to, err := a.target(ctx, r)
+	switch {
+	case err != nil:
+		return reply, err
+	case a.book.Store == r.To:
+		return a.clear(ctx, reply)
+	case r.DryRun:
+		return reply, nil
+	}
+	if a.move == nil || a.move.to != to {
+		a.move = &move{to: to, copied: map[string]bool{}}
+	}
+	a.move.last = a.Now()
+	if err := a.copySome(ctx, r.To); err != nil {
+		return reply, err
+	}
+	reply.Copied = len(a.move.copied)
+	for _, there := range a.move.copied {
+		if !there {
+			reply.Missing++
+		}
+	}
+	if len(a.uncopied()) > 0 {
+		return reply, nil
+	}
+	err = a.switchTo(to, r.To)
+	reply.Left = len(a.book.Elsewhere[reply.From])
+	return reply, err
+}
+
+// target is the store that a move leads to, if there is nothing against it.
+func (a *Agent) target(ctx context.Context, r ipc.MigrateRequest) (Store, error) {
+	to := a.stores.of(r.To)
+	switch {
+	case to == nil || !to.Durable():
+		return nil, invalid("store "+quote(r.To)+": tokens cannot rest there", "keyring or file")
+	case a.book.Store == "":
+		return nil, invalid("store "+r.To+": there is nothing to move: no token has been stored yet", "set store: "+r.To+" in the config, if the next one is to go there")
+	case a.book.Store == r.To:
+		return to, nil
+	case !a.Auto && a.stores.all[0] != to:
+		return nil, invalid("store "+r.To+": the config names another one", "set store: "+r.To+" in the config, or auto")
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeCall)
+	defer cancel()
+	for _, s := range []Store{to, a.stores.of(a.book.Store)} {
+		if s == nil {
+			return nil, invalid("store "+a.book.Store+": this cwagent does not have it", "")
+		}
+		if err := lookAt(ctx, s); err != nil {
+			return nil, &ipc.Error{Code: ipc.CodeStore, What: "store " + s.Info().Kind + ": " + err.Error(), Hint: storeHint(err)}
+		}
+	}
+	if !r.AllowPlaintext && plaintext(ctx, to) {
+		return nil, errPlaintext(r.To)
+	}
+	return to, nil
+}
+
+// inStore are the keys of all tokens that rest in the store, in order.
+func (a *Agent) inStore() (keys []string) {
+	b := a.page()
+	for key := range b.keys() {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+func (a *Agent) uncopied() []string {
+	return slices.DeleteFunc(a.inStore(), func(key string) bool {
+		_, done := a.move.copied[key]
+		return done
+	})
+}
+
+// copySome copies the next tokens. That they may be there is written down before.
+func (a *Agent) copySome(ctx context.Context, kind string) error {
+	left := a.uncopied()
+	left = left[:min(len(left), stride)]
+	if len(left) == 0 {
+		return nil
+	}
+	b := a.page()
+	b.leave(kind, append(slices.Clone(b.Elsewhere[kind]), left...))
+	if err := a.write(b); err != nil {
+		return err
+	}
+	from := a.stores.of(a.book.Store)
+	for _, key := range left {
+		get, cancel := context.WithTimeout(ctx, storeCall)
+		secret, err := from.Get(get, key)
+		cancel()
+		if errors.Is(err, ErrNotFound) {
+			a.move.copied[key] = false
+			continue
+		}
+		if err != nil {
+			return &ipc.Error{Code: ipc.CodeStore, What: "store " + a.book.Store + ": " + err.Error(), Hint: storeHint(err)}
+		}
+		if err := save(ctx, a.move.to, key, secret); err != nil {
+			return err
+		}
+		a.move.copied[key] = true
+	}
+	return nil
+}
+
+// switchTo makes the new store the one in use: all tokens are there.
+func (a *Agent) switchTo(to Store, kind string) error {
+	from := a.book.Store
+	b := a.page()
+	b.Store = kind
+	b.leave(kind, nil)
+	b.leave(from, append(a.inStore(), b.Orphans...))
+	b.Orphans = nil
+	if err := a.write(b); err != nil {
+		return err
+	}
+	a.move = nil
+	a.stores.use(to)
+	a.note(&a.trouble, nil)
+	a.note(&a.silent, nil)
+	a.overdue() // what the old one did not take
+	a.look()
+	a.Log.Info("tokens moved", "from", from, "to", kind, "tokens", len(b.Elsewhere[from]))
+	return nil
+}
+
+// clear removes the next tokens from the store that they were in before, and says
+// whether any is left.
+func (a *Agent) clear(ctx context.Context, reply ipc.MigrateReply) (ipc.MigrateReply, error) {
+	reply.Copied = reply.Total
+	for kind := range a.book.Elsewhere {
+		reply.From = kind
+		if err := a.discardElsewhere(ctx, kind, stride); err != nil {
+			return reply, err
+		}
+	}
+	for _, keys := range a.book.Elsewhere {
+		reply.Left += len(keys)
+	}
+	reply.Done = reply.Left == 0
+	return reply, nil
+}
+
+// sweepElsewhere removes what a move has left behind in a store that is not in use.
+func (a *Agent) sweepElsewhere(ctx context.Context) {
+	if a.move != nil && a.Now().Sub(a.move.last).Abs() < stalled {
+		return
+	}
+	a.move = nil
+	for kind, keys := range a.book.Elsewhere {
+		if err := a.discardElsewhere(ctx, kind, len(keys)); err != nil {
+			a.Log.Warn("moved tokens stay in the store that they were in", "store", kind, "error", err)
+		}
+	}
+}
+
+func (a *Agent) discardElsewhere(ctx context.Context, kind string, most int) error {
+	s := a.stores.of(kind)
+	if s == nil || kind == a.book.Store {
+		return nil // nothing that is in use is lost, whatever the book says
+	}
+	keys := a.book.Elsewhere[kind]
+	var err error
+	n := 0
+	for n < min(most, len(keys)) && err == nil {
+		if err = remove(ctx, s, keys[n]); err == nil {
+			n++
+		}
+	}
+	if n > 0 {
+		b := a.page()
+		b.leave(kind, keys[n:])
+		if failed := a.write(b); failed != nil {
+			return failed
+		}
+	}
+	if err != nil {
+		return &ipc.Error{Code: ipc.CodeStore, What: "store " + kind + ": tokens that were moved are still there: " + err.Error(), Hint: "they are removed when it answers; nothing is lost"}
+	}
+	return nil
+}
+
+// leave notes what is to go from a store that is not in use.
+func (b *Book) leave(kind string, keys []string) {
+	next := map[string][]string{}
+	for k, v := range b.Elsewhere {
+		next[k] = v
+	}
+	if next[kind] = keys; len(keys) == 0 {
+		delete(next, kind)
+	}
+	b.Elsewhere = next
+}
