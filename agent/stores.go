@@ -12,20 +12,28 @@ func (a *Agent) Stores(ctx context.Context, _ ipc.StoresRequest) (ipc.StoresRepl
 	if err != nil {
 		return ipc.StoresReply{}, err
 	}
-	decided, kind := a.book.Store != "", a.Store.Info().Kind
+	reply := ipc.StoresReply{Decided: a.book.Store != ""}
 	done()
-	reply := ipc.StoresReply{Stores: []ipc.StoreInfo{a.storeInfo(ctx, true)}, Decided: decided}
+	first := a.storeInfo(ctx, true)
+	if first.Trouble == "" { // it may not have been asked: nothing rests there
+		first = inspected(ctx, a.stores.is())
+	}
+	reply.Stores = append(reply.Stores, first)
 	for _, s := range a.stores.all {
-		info := s.Info()
-		if info.Kind == kind {
-			continue
+		if s.Info().Kind != first.Kind {
+			reply.Stores = append(reply.Stores, inspected(ctx, s))
 		}
-		look, cancel := context.WithTimeout(ctx, inspection)
-		if err := lookAt(look, s); err != nil {
-			info.Trouble = err.Error()
-		}
-		cancel()
-		reply.Stores = append(reply.Stores, info)
 	}
 	return reply, nil
+}
+
+// inspected asks a store how it is.
+func inspected(ctx context.Context, s Store) ipc.StoreInfo {
+	ctx, cancel := context.WithTimeout(ctx, inspection)
+	defer cancel()
+	info := s.Info()
+	if err := lookAt(ctx, s); err != nil {
+		info.Trouble = err.Error()
+	}
+	return info
 }

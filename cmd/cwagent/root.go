@@ -29,7 +29,7 @@ kubectl, helm, k9s and every other client-go program just work.`,
 	})
 	root.AddCommand(
 		c.newAdd(), c.newAgent(), c.newForget(), c.newImport(),
-		c.newRestore(), c.newRetired(), c.newRotate(), c.newServers(), c.newService(), c.newSourceExec(), c.newStatus(), c.newToken(), c.newVerify(), c.newVersion(),
+		c.newRestore(), c.newRetired(), c.newRotate(), c.newServers(), c.newService(), c.newSourceExec(), c.newStatus(), c.newStore(), c.newToken(), c.newVerify(), c.newVersion(),
 	)
 	return root
 }
