@@ -3,12 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/cwagent/cwagent/ipc"
 )
@@ -103,27 +100,8 @@ func tokenItHas(ctx context.Context, a ipc.Agent, r *ipc.AddRequest) (err error)
 
 // readToken reads one token, without echo where a person types it.
 func (c *cli) readToken(ctx context.Context) (ipc.Secret, error) {
-	f, ok := c.in.(*os.File)
-	if !ok || !terminal(f) {
-		b, err := interruptible(ctx, func() ([]byte, error) { return io.ReadAll(io.LimitReader(c.in, ipc.MaxPart+2)) })
-		if err != nil {
-			return ipc.Secret{}, fmt.Errorf("read token from stdin: %w", err)
-		}
-		return ipc.NewSecret(strings.TrimRight(string(b), "\r\n")), nil
-	}
-	before, err := term.GetState(int(f.Fd()))
-	if err != nil {
-		return ipc.Secret{}, fmt.Errorf("read token: %w", err)
-	}
-	fmt.Fprint(c.err, "token: ")
-	b, err := interruptible(ctx, func() ([]byte, error) { return term.ReadPassword(int(f.Fd())) })
-	fmt.Fprintln(c.err)
-	discardInput(f) // what was pasted behind the first line must not reach the shell
-	if err != nil {
-		_ = term.Restore(int(f.Fd()), before) // an interrupted one leaves the echo off
-		return ipc.Secret{}, fmt.Errorf("read token: %w", err)
-	}
-	return ipc.NewSecret(strings.TrimSpace(string(b))), nil
+	s, err := c.readSecret(ctx, "token")
+	return ipc.NewSecret(strings.TrimSpace(s.Reveal())), err
 }
 
 // printAdded says what became of an AddRequest.

@@ -98,7 +98,7 @@ func (c *cli) runAgent(ctx context.Context, fl agentFlags) error {
 		os.Exit(1)
 	})
 	defer stop()
-	return r.serve(ctx, fl.idleExit)
+	return liveAsService(func() error { return r.serve(ctx, fl.idleExit) }, r.leave)
 }
 
 // newAgentRun finds out where everything is, and listens.

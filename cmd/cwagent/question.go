@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
+
+	"golang.org/x/term"
 
 	"github.com/cwagent/cwagent/agent"
 	"github.com/cwagent/cwagent/agent/config"
@@ -77,6 +80,32 @@ func (c *cli) ask(ctx context.Context, question string) (bool, error) {
 		return true, err
 	}
 	return false, err
+}
+
+// readSecret reads one line that is named by what, without echo where a person types
+// it.
+func (c *cli) readSecret(ctx context.Context, what string) (ipc.Secret, error) {
+	f, ok := c.in.(*os.File)
+	if !ok || !terminal(f) {
+		b, err := interruptible(ctx, func() ([]byte, error) { return io.ReadAll(io.LimitReader(c.in, ipc.MaxPart+2)) })
+		if err != nil {
+			return ipc.Secret{}, fmt.Errorf("read %s from stdin: %w", what, err)
+		}
+		return ipc.NewSecret(strings.TrimRight(string(b), "\r\n")), nil
+	}
+	before, err := term.GetState(int(f.Fd()))
+	if err != nil {
+		return ipc.Secret{}, fmt.Errorf("read %s: %w", what, err)
+	}
+	fmt.Fprint(c.err, what+": ")
+	b, err := interruptible(ctx, func() ([]byte, error) { return term.ReadPassword(int(f.Fd())) })
+	fmt.Fprintln(c.err)
+	discardInput(f) // what was pasted behind the first line must not reach the shell
+	if err != nil {
+		_ = term.Restore(int(f.Fd()), before) // an interrupted one leaves the echo off
+		return ipc.Secret{}, fmt.Errorf("read %s: %w", what, err)
+	}
+	return ipc.NewSecret(string(b)), nil
 }
 
 // readLine reads what a person types. The reader is kept: it may have read

@@ -15,6 +15,9 @@ import (
 	"github.com/cwagent/cwagent/ipc"
 )
 
+// serviceName is what kardianos/service calls the agent.
+const serviceName = "cwagent"
+
 // A manager is what starts the agent at login and again when it has ended: systemd's
 // user manager, or launchd.
 type manager interface {
@@ -59,6 +62,8 @@ func (c *cli) manager() (manager, error) {
 		return newSystemd(home, c.getenv)
 	case "darwin":
 		return newLaunchd(home, os.Getuid()), nil
+	case "windows":
+		return c.newSCM()
 	}
 	return nil, fail("run it in the foreground: cwagent agent", "service: there is none for %s yet", runtime.GOOS)
 }

@@ -47,7 +47,7 @@ func newSystemd(home string, getenv func(string) string) (_ manager, err error) 
 		m.dir = filepath.Join(home, ".config", "systemd", "user")
 	}
 	m.service, err = service.New(nil, &service.Config{
-		Name: strings.TrimSuffix(packaging.ServiceUnit, ".service"), Option: service.KeyValue{"UserService": true},
+		Name: serviceName, Option: service.KeyValue{"UserService": true},
 	})
 	return m, err
 }

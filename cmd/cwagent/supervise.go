@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/coreos/go-systemd/v22/activation"
 	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/kardianos/service"
 
 	"github.com/cwagent/cwagent/ipc"
 	"github.com/cwagent/cwagent/ipc/server"
@@ -49,7 +51,7 @@ func listen(path string) (*server.Listener, error) {
 // start says who has started this agent.
 func (r *agentRun) start() ipc.Start {
 	switch {
-	case r.socket.Kept(), r.getenv("XPC_SERVICE_NAME") == packaging.LaunchdLabel:
+	case r.socket.Kept(), r.getenv("XPC_SERVICE_NAME") == packaging.LaunchdLabel, runtime.GOOS == "windows" && !service.Interactive():
 		return ipc.StartManager
 	case r.getenv(startedByPlugin) != "":
 		return ipc.StartPlugin
