@@ -3,6 +3,8 @@ package agent
 import (
 	"cmp"
 	"context"
+	"log/slog"
+	"os"
 	"time"
 
 	"github.com/cwagent/cwagent/ipc"
@@ -31,7 +33,11 @@ func (a *Agent) Fetch(ctx context.Context, r ipc.FetchRequest) (ipc.FetchReply, 
 		return ipc.FetchReply{}, err
 	}
 	p, _ := peer.FromContext(ctx)
-	a.Log.Warn("not given out", "credential", shownName(r.Name), "why", e.What, "pid", p.PID)
+	level := slog.LevelWarn
+	if p.PID == os.Getpid() {
+		level = slog.LevelDebug // our own question whether we answer
+	}
+	a.Log.Log(ctx, level, "not given out", "credential", shownName(r.Name), "why", e.What, "pid", p.PID)
 	return ipc.FetchReply{Stderr: []byte(e.Text()), Exit: 1}, nil
 }
 

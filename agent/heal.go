@@ -94,7 +94,7 @@ const inspection = time.Second
 // token rests in it, as on a machine without a keyring, it is not asked.
 func (a *Agent) inspect(ctx context.Context) *trouble {
 	t := a.silent.Load()
-	if !a.uses() || t != nil && a.Now().Before(t.next(a.Now())) {
+	if t == nil && !a.uses() || t != nil && a.Now().Before(t.next(a.Now())) {
 		return t
 	}
 	ctx, cancel := context.WithTimeout(ctx, inspection)

@@ -13,6 +13,7 @@ type Holding struct {
 	Credential string
 	Current    bool   // it is the one in use, not one that gave way or waits
 	Saved      bool   // it, and the one in use, outlive the agent
+	Brief      bool   // one of these is in memory only, on purpose
 	ID         string // public id
 	Label      string // as ipc.Credential has it
 }
@@ -41,7 +42,7 @@ func (a *Agent) Recognize(s ipc.Secret) []Holding {
 
 func (c *credential) holding(t token, current bool) Holding {
 	saved := func(t token) bool { return t.saved && !t.missing() }
-	return Holding{Credential: c.name, Current: current, Saved: saved(t) && saved(c.token), ID: t.id, Label: t.label()}
+	return Holding{Credential: c.name, Current: current, Saved: saved(t) && saved(c.token), Brief: t.brief || c.token.brief, ID: t.id, Label: t.label()}
 }
 
 // Former reports whether s is one of the tokens that gave way in the credential of

@@ -71,7 +71,7 @@ func (a *Agent) describe(c *credential, now time.Time) ipc.Credential {
 		Expiry: c.token.expiry, Expires: known(c.token.expires), Created: known(c.token.created),
 		Added: c.token.added, Saved: c.token.saved && !c.token.missing(), Servers: servers,
 		Identity: c.token.identity, Verified: known(c.token.verified),
-		NoClusterInfo: c.noClusterInfo, Refusal: c.refusal.Load(),
+		NoClusterInfo: c.noClusterInfo, Held: c.held, Refusal: c.refusal.Load(),
 		Source: c.source(now), Renewal: a.renewal(c, now), Unsaved: c.unsavedWords(),
 		Standby: c.waiting(now), Retiring: c.listed(now),
 	}

@@ -280,6 +280,7 @@ type Credential struct {
 	Verified      *time.Time `json:"verified,omitempty"` // when it was last found alive
 	Servers       []Server   `json:"servers"`
 	NoClusterInfo bool       `json:"noClusterInfo,omitempty"`
+	Held          bool       `json:"held,omitempty"` // a person went back to this token
 	Refusal       *Refusal   `json:"lastRefusal,omitempty"`
 	Source        string     `json:"source"`             // where the next token comes from: console, standby, command, file, serviceAccount
 	Renewal       *Renewal   `json:"renewal,omitempty"`  // only where the source is unattended

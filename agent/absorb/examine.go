@@ -210,13 +210,11 @@ func (e *examination) decide(u *kubeconfig.User, h agent.Holding) {
 	}
 	c, _ := e.credential(h.Credential)
 	why := "credential " + h.Credential + " is in the agent's memory only"
-	if c.Unsaved == "" { // for a moment only, perhaps: a new token is served before it is saved
-		e.asks = append(e.asks, fmt.Sprintf("%q %s %s %s", u.Name, c.Name, c.Label, h.Label))
-		if !e.deep {
-			e.say(u, finding{Watch: ipc.Watch{State: ipc.WatchWaiting, Why: asking, Credential: c.Name}})
-			return
-		}
-	} else {
+	switch {
+	case c.Unsaved == "" && !h.Brief: // a new token is served before it is saved: that is being done
+		e.say(u, finding{Watch: ipc.Watch{State: ipc.WatchWaiting, Why: asking, Credential: c.Name}})
+		return
+	case c.Unsaved != "":
 		why = "the token of credential " + h.Credential + " is not saved yet: " + c.Unsaved
 	}
 	e.found(u, h.Credential, why, "as soon as it is saved, the file loses it; cwagent status "+h.Credential)

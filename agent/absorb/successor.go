@@ -137,6 +137,17 @@ func (e *examination) older(c ipc.Credential) string {
 	if c.Created != nil {
 		since = *c.Created
 	}
+	if c.Held {
+		// What lay there before was there to be chosen.
+		if len(c.Retiring) == 0 {
+			return "credential " + c.Name + " has a token that somebody went back to"
+		}
+		since = c.Retiring[0].Since
+		if at := e.read.Info.ModTime(); at.Before(since) {
+			return fmt.Sprintf("the file is of %s, and somebody went back to another token of credential %s at %s",
+				at.Local().Format(time.DateTime), c.Name, since.Local().Format(time.DateTime))
+		}
+	}
 	if at := e.read.Info.ModTime(); at.Before(since) {
 		return fmt.Sprintf("the file is of %s, the token of credential %s of %s, which seems to be the newer one",
 			at.Local().Format(time.DateTime), c.Name, since.Local().Format(time.DateTime))

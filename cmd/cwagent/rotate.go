@@ -68,7 +68,8 @@ type rotation struct {
 	id       string
 	life     lifeFlags
 	began    time.Time
-	answered bool // the lifetime was given as a flag
+	answered bool     // the lifetime was given as a flag
+	passed   []string // downloads that are not meant
 
 	rollback, paste, anyOwner, noVerify, plaintext bool
 }
@@ -112,9 +113,10 @@ func (r *rotation) byHand(ctx context.Context, a ipc.Agent, cred ipc.Credential)
 			return err
 		}
 	}
-	taken, err := r.pastedOrTaken(ctx, a, cred, &add)
-	if err != nil || taken {
-		return err
+	if add.Secret.Empty() {
+		if taken, err := r.pastedOrTaken(ctx, a, cred, &add); err != nil || taken {
+			return err
+		}
 	}
 	reply, err := a.Add(ctx, add)
 	if err != nil {
@@ -136,18 +138,27 @@ func (r *rotation) guide(ctx context.Context, a ipc.Agent, cred ipc.Credential, 
 		how = " (opened in your browser)"
 	}
 	fmt.Fprintf(r.err, "Make a new token at %s%s.\n", consolePage, how)
-	if r.answered {
-		return r.invite(ctx, a)
-	}
-	now := r.now()
-	var err error
-	if r.life.expires, err = r.askExpiry(ctx, "the new token", "Made %s", now); err != nil {
+	made := r.now()
+	o, err := r.chosen(ctx, a, cred)
+	if err != nil {
 		return err
 	}
-	if err := r.life.apply(add, now, now); err != nil {
-		return err
+	if o != nil {
+		o.into(add, made)
+		made = *add.Created
 	}
-	if add.ID == "" {
+	if !r.answered {
+		if r.life.expires, err = r.askExpiry(ctx, "the new token", "Made %s", made); err != nil {
+			return err
+		}
+		if err := r.life.apply(add, made, r.now()); err != nil {
+			return err
+		}
+	}
+	if o != nil {
+		return nil
+	}
+	if add.ID == "" && !r.answered {
 		if add.ID, err = r.askID(ctx); err != nil {
 			return err
 		}

@@ -78,13 +78,19 @@ func (r *rotation) pastedOrTaken(ctx context.Context, a ipc.Agent, cred ipc.Cred
 	if err == nil || !errors.Is(context.Cause(wait), errTaken) {
 		return false, err
 	}
-	return true, r.finish(ctx, a, cred, <-found, *add)
+	t := <-found
+	if t.candidate != nil {
+		t.candidate.into(add, r.now())
+		return false, nil
+	}
+	return true, r.finish(ctx, a, cred, t, *add)
 }
 
 // A taking is a token that came by itself.
 type taking struct {
 	credential ipc.Credential
-	from       string // a path; empty: not from a file
+	from       string     // a path; empty: not from a file
+	candidate  *candidate // it has not come: it lies in a download
 }
 
 // replaced waits until the credential has another token than that of the label.
@@ -98,9 +104,14 @@ func (r *rotation) replaced(ctx context.Context, a ipc.Agent, label string) (t t
 			if seen.IsZero() {
 				seen = r.now()
 			}
-			t = taking{s.Credentials[0], takenFrom(s.Watched, r.name, r.began)}
+			t = taking{credential: s.Credentials[0], from: takenFrom(s.Watched, r.name, r.began)}
 			if t.from != "" || r.now().Sub(seen) > takenWait {
 				return t, true
+			}
+		}
+		if err == nil && seen.IsZero() {
+			if o := r.arrived(ctx, a, s); o != nil {
+				return taking{candidate: o}, true
 			}
 		}
 		select {

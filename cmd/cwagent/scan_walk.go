@@ -121,6 +121,18 @@ func (s *scanner) elsewhere(info fs.FileInfo) bool {
 	return s.bound && known && dev != s.home
 }
 
+// leadsElsewhere reports whether path is a link to a file on another file system. Only
+// the device of its folder tells: on some file systems, such as overlays, files have
+// others than their folders.
+func (s *scanner) leadsElsewhere(path string) bool {
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil || filepath.Dir(real) == filepath.Dir(path) {
+		return false
+	}
+	dir, err := os.Stat(filepath.Dir(real))
+	return err == nil && s.elsewhere(dir)
+}
+
 // bounded reports whether a bound is met. The clock is asked each time: one entry of
 // a slow disk may take seconds.
 func (s *scanner) bounded() bool {
@@ -151,7 +163,7 @@ func (s *scanner) look(path string) {
 	if err != nil || !info.Mode().IsRegular() || info.Size() > scanSize || info.Size() < 32 {
 		return
 	}
-	if s.elsewhere(info) { // a link leads there
+	if s.leadsElsewhere(path) {
 		s.Skipped = append(s.Skipped, path)
 		return
 	}

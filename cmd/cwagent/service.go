@@ -214,7 +214,7 @@ func (c *cli) stillRewritten() ([]string, error) {
 		return nil, err
 	}
 	var left []string
-	for _, f := range slices.DeleteFunc(files, func(f rewritten.File) bool { return len(f.Users) == 0 }) {
+	for _, f := range slices.DeleteFunc(files, func(f rewritten.File) bool { return !f.Imported() }) {
 		if _, err := os.Stat(f.Path); err == nil {
 			left = append(left, printable(f.Path))
 		}

@@ -24,8 +24,8 @@ func (c *cli) nothingUnsaved(ctx context.Context, leaves func(ipc.Start) bool) e
 		}
 	}
 	switch {
-	case hasCode(err, ipc.CodeUnreachable):
-		return nil // nobody runs who could lose one
+	case err != nil && !hasCode(err, ipc.CodeTimeout, ipc.CodeDenied, ipc.CodeStore):
+		return nil // nobody runs who could lose one, or who does has yet to begin
 	case err != nil:
 		return fail("insist with --force, if they may be lost", "service: the running agent may have tokens in memory only: %v", err)
 	case len(names) == 0 || !leaves(start):
