@@ -43,3 +43,25 @@ func (a *Agent) inMemoryOnly() (names []string) {
 	slices.Sort(names)
 	return names
 }
+
+// Legacy are the tokens that nobody else has, as requests to the agent that takes the
+// place of this one, which has ended.
+func (a *Agent) Legacy() (all []ipc.AddRequest) {
+	for _, c := range a.all() {
+		bequeath := func(t token, standby bool) {
+			if t.saved || t.secret.Empty() || expired(a.Now(), t) {
+				return
+			}
+			all = append(all, ipc.AddRequest{
+				Name: c.name, Secret: t.secret, ID: t.id, Created: known(t.created), Expires: known(t.expires), Expiry: t.expiry,
+				Servers: c.servers, NoClusterInfo: c.noClusterInfo, Ephemeral: t.brief,
+				Replace: !standby, Standby: standby, NoVerify: true, AllowIdentityChange: true,
+			})
+		}
+		bequeath(c.token, false)
+		for _, t := range c.standby {
+			bequeath(t, true)
+		}
+	}
+	return all
+}

@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -147,6 +148,7 @@ type agentRun struct {
 
 	beginning beginning
 	release   func() // of the state, for another agent
+	heir      atomic.Pointer[string] // path of the socket at which another agent answers from now on
 
 	level slog.LevelVar
 	log   *slog.Logger // to a person and to the audit log
@@ -156,8 +158,16 @@ type agentRun struct {
 
 // serve answers at the socket, and sees to it that the agent begins.
 func (r *agentRun) serve(ctx context.Context, idleExit time.Duration) error {
-	defer r.socket.Close()
 	a, watcher, status := r.wire()
+	err := r.serveAs(ctx, a, watcher, status, idleExit)
+	if heir := r.heir.Load(); heir != nil {
+		r.bequeath(ctx, *heir, a.Legacy())
+	}
+	return err
+}
+
+func (r *agentRun) serveAs(ctx context.Context, a *agent.Agent, watcher *absorb.Watcher, status *supervisor, idleExit time.Duration) error {
+	defer r.socket.Close()
 	err := r.begin(a)
 	if err != nil && r.start() == ipc.StartPerson {
 		return err // others would start it anew, again and again

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"runtime"
 	"sync/atomic"
@@ -38,6 +39,7 @@ func (l *lifecycle) Start(service.Service) error {
 	go func() {
 		defer close(l.done)
 		if l.err = l.serve(); runtime.GOOS == "windows" && !l.asked.Load() {
+			fmt.Fprintln(os.Stderr, "cwagent: agent:", l.err)
 			os.Exit(1) // its service manager takes a process that lives on for one that serves
 		}
 	}()

@@ -74,7 +74,10 @@ func (c *cli) newService() *cobra.Command {
 		Short: "Have the agent started at login, and again if it ends",
 		Long: `Have systemd's user manager, or launchd, start the agent at login, and again
 whenever it ends. Under systemd a socket unit keeps the socket: a fetch waits during
-a restart instead of failing.`,
+a restart instead of failing.
+
+On Windows it is a service that starts with the machine and runs as you: installing it
+wants an administrator, and the password of your account.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -93,7 +96,7 @@ func (c *cli) newServiceVerb(use, short string, leaves func(ipc.Start) bool, do 
 	var force bool
 	cmd := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
 		m, err := c.manager()
-		if err == nil && !force {
+		if err == nil && !force && !(use == "start" && m.takesOver()) { // that hands on what it has
 			err = c.nothingUnsaved(cmd.Context(), leaves)
 		}
 		if err != nil {

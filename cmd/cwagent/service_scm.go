@@ -58,20 +58,22 @@ func (m *scm) installed() (s service.Service, is bool, err error) {
 	return s, err == nil, err
 }
 
+// install leaves a service alone that is there, but for a restart: to make it anew would
+// take its password, and with a wrong one there would be none any more.
 func (m *scm) install(program string) (did []string, err error) {
-	password, err := m.password()
-	if err != nil {
-		return nil, err
-	}
 	old, is, err := m.installed()
+	if err == nil && is {
+		err = old.Restart()
+	}
 	if err != nil {
 		return nil, m.failed("install", err)
 	}
 	if is {
-		_ = old.Stop() // one that has ended cannot be stopped
-		if err := old.Uninstall(); err != nil {
-			return nil, m.failed("install", err)
-		}
+		return []string{"restarted: " + serviceName, "it was installed already; if the program has moved: cwagent service uninstall, before this"}, nil
+	}
+	password, err := m.password()
+	if err != nil {
+		return nil, err
 	}
 	s, err := m.service(program, password)
 	if err == nil {

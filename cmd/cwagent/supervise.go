@@ -217,9 +217,11 @@ func (r *agentRun) lookOurs(ctx context.Context) {
 		r.leave()
 	case !r.socket.Ours():
 		r.log.Warn("the socket's path leads to another socket: leaving", "socket", r.path)
+		r.heir.Store(&r.path)
 		r.leave()
 	case err == nil && now != r.path:
 		r.log.Warn("whoever connects gets another socket by now: leaving", "socket", r.path, "other", now)
+		r.heir.Store(&now)
 		r.leave()
 	}
 }

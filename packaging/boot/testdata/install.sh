@@ -107,10 +107,23 @@ as_ada sh -c '/home/ada/.local/bin/cwagent agent </dev/null >/dev/null 2>&1 &'
 within 5 as_ada sh -c '/home/ada/.local/bin/cwagent status | grep ^agent'
 hold --replace
 why='the running agent has tokens in memory only, which are gone when it leaves: brief$'
-for verb in install restart start; do refused $verb; done
+for verb in install restart; do refused $verb; done
 mine stop # another one
 holds
-mine start --force
+
+say nor where the socket of the manager takes over: they are handed on
+mine start
+within 5 holds
+within 5 sh -c "systemctl --user -M ada@ is-active cwagent.service"
+mine stop --force
+as_ada systemctl --user stop cwagent.socket
+as_ada sh -c '/home/ada/.local/bin/cwagent agent </dev/null >/dev/null 2>&1 &'
+within 5 as_ada sh -c '/home/ada/.local/bin/cwagent status | grep ^agent'
+hold --replace
+as_ada systemctl --user start cwagent.socket
+within 5 holds
+mine restart --force
+refuse holds 2>/dev/null
 mine uninstall
 within 5 sh -c '! pgrep -u ada -x cwagent'
 
