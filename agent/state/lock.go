@@ -1,6 +1,7 @@
 package state
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -17,50 +18,57 @@ const (
 var errLocked = errors.New("locked")
 
 // Lock makes sure that nobody else changes the file until unlock: neither another
-// process nor another goroutine. The kernel drops the lock with the process,
-// so that none is ever stale; its file stays, because removing it would let two
-// in. Do not ask anybody anything while you hold it.
-func (f File) Lock() (unlock func(), err error) { return f.lock(lockWait) }
+// process, also on another machine that has the folder, nor another goroutine. The
+// kernel drops the lock with the process, so that none is ever stale; its file
+// stays, because removing it would let two in. Do not ask anybody anything while you
+// hold it.
+func (f File) Lock() (unlock func(), err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), lockWait)
+	defer cancel()
+	return f.LockWhile(ctx)
+}
+
+// LockWhile is Lock for who waits as long as ctx lives.
+func (f File) LockWhile(ctx context.Context) (unlock func(), err error) {
+	again := time.NewTicker(lockPoll)
+	defer again.Stop()
+	for {
+		unlock, busy, err := f.TryLock()
+		if !busy {
+			return unlock, err
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return nil, &ipc.Error{Code: ipc.CodeInvalid, What: "state " + f.Path() + ": another cwagent is changing it and does not come to an end",
+				Hint: "look for a cwagent that hangs, end it and try again"}
+		}
+	}
+}
 
 // LockPath returns where the lock is.
 func (f File) LockPath() string { return f.Path() + ".lock" }
 
 // TryLock is Lock for who has something else to do meanwhile: busy, if somebody
-// else has the lock.
+// else has the lock. An error that wraps errors.ErrUnsupported is a file system's
+// that has no locks.
 func (f File) TryLock() (unlock func(), busy bool, err error) {
-	unlock, err = f.lock(0)
-	if errors.Is(err, errLocked) {
-		return nil, true, nil
-	}
-	return unlock, false, err
-}
-
-func (f File) lock(wait time.Duration) (unlock func(), err error) {
 	if err := f.folder(); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	path := f.LockPath()
 	l, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("lock state: %w", err)
+		return nil, false, fmt.Errorf("lock state: %w", err)
 	}
-	for deadline := time.Now().Add(wait); ; time.Sleep(lockPoll) {
-		err := tryLock(l)
-		if err == nil {
-			return func() { l.Close() }, nil
-		}
-		if !errors.Is(err, errLocked) {
-			l.Close()
-			return nil, fmt.Errorf("lock state %s: %w", path, err)
-		}
-		if wait == 0 {
-			l.Close()
-			return nil, errLocked
-		}
-		if time.Now().After(deadline) {
-			l.Close()
-			return nil, &ipc.Error{Code: ipc.CodeInvalid, What: "state " + f.Path() + ": another cwagent is changing it and does not come to an end",
-				Hint: "look for a cwagent that hangs, end it and try again"}
-		}
+	switch err := tryLock(l); {
+	case err == nil:
+		return func() { l.Close() }, false, nil
+	case errors.Is(err, errLocked):
+		l.Close()
+		return nil, true, nil
+	default:
+		l.Close()
+		return nil, false, fmt.Errorf("lock state %s: %w", path, err)
 	}
 }

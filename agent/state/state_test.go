@@ -1,12 +1,14 @@
 package state_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/cwagent/cwagent/agent/state"
 	"github.com/cwagent/cwagent/ipc"
@@ -128,4 +130,29 @@ func TestLock(t *testing.T) {
 	if err := f.Load(&got); err != nil || got.N != many {
 		t.Errorf("%v, %d of %d", err, got.N, many)
 	}
+}
+
+// Who holds the lock keeps it when the process opens and closes the file once more,
+// as every look at it does; when it is free the next one has it.
+func TestLockStays(t *testing.T) {
+	t.Parallel()
+	f := file(t)
+	unlock, err := f.Lock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // each try opens and closes it
+		if _, busy, err := f.TryLock(); !busy || err != nil {
+			t.Fatalf("%v, %v", busy, err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	_, err = f.LockWhile(ctx)
+	problem(t, err, "another cwagent is changing it and does not come to an end", "look for a cwagent that hangs")
+	unlock()
+	if unlock, err = f.LockWhile(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	unlock()
 }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/cwagent/cwagent/agent/rewritten"
 )
 
 // TestEndToEnd runs testdata/e2e with the built programs, upstream's kubectl and
@@ -36,6 +38,7 @@ func TestEndToEnd(t *testing.T) {
 	cmds := map[string]func(*testscript.TestScript, bool, []string){
 		"within":     cmdWithin,
 		"eventually": cmdEventually,
+		"turn":       cmdTurn,
 		"secret":     cmdSecret,
 		"nowhere":    cmdNowhere,
 		"untildead":  cmdUntilDead,
@@ -171,6 +174,14 @@ func cmdEventually(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("not within %v: %v", limit, err)
 		}
 	}
+}
+
+// cmdTurn runs a program while another cwagent rewrites kubeconfigs: turn sh -e FILE.
+func cmdTurn(ts *testscript.TestScript, neg bool, args []string) {
+	done, err := rewritten.Folder{Dir: ts.Getenv("CWAGENT_STATE_DIR")}.Turn()
+	ts.Check(err)
+	defer done()
+	ts.Check(ts.Exec(args[0], args[1:]...))
 }
 
 // secrets holds the tokens that scripts look for, out of their reach.

@@ -1,4 +1,4 @@
-//go:build unix
+//go:build unix && !linux
 
 package state
 
@@ -9,6 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// tryLock takes an flock. These systems have no fcntl(2) lock that is the open
+// file's, or x/sys does not know it; whether an flock holds on other machines is for
+// their NFS to say.
 func tryLock(f *os.File) error {
 	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) || errors.Is(err, unix.EINTR) {
