@@ -1,6 +1,9 @@
-// Package audit keeps what the agent has done in the state folder: audit.jsonl, a
-// JSON object a line, mode 0600, at most a few megabytes. It holds no secret: what
+// Package audit keeps what the agent has done in the state folder: audit-HOST.jsonl,
+// a JSON object a line, mode 0600, at most a few megabytes. It holds no secret: what
 // is written is what the agent's log says, and that is redacted where it arises.
+//
+// Each machine has a file of its own: of machines that share a HOME none appends
+// where another one writes, or moves away what another one writes to.
 //
 // Nobody ever waits for the disk: a record is queued, and one that finds the queue
 // full is dropped. They are numbered from the start of each agent, so that a gap shows.
@@ -23,11 +26,13 @@ import (
 )
 
 const (
-	name    = "audit.jsonl"
 	maxSize = 4 // megabytes a file
 	backups = 3
 	room    = 1024 // records that wait for the disk
 )
+
+// Path returns where this machine's log of the state folder dir is.
+func Path(dir string) string { return filepath.Join(dir, "audit-"+state.Host()+".jsonl") }
 
 // A Log is a slog.Handler, whose records are written once Run runs. Make it with
 // New.
@@ -78,7 +83,7 @@ func (l *Log) Run(ctx context.Context, dir string, failed func(error)) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		w := &lumberjack.Logger{Filename: filepath.Join(dir, name), MaxSize: maxSize, MaxBackups: backups}
+		w := &lumberjack.Logger{Filename: Path(dir), MaxSize: maxSize, MaxBackups: backups}
 		defer w.Close()
 		broken := false
 		for b := range l.until(ctx) {

@@ -26,7 +26,7 @@ type record struct {
 
 func read(t *testing.T, dir string) (all []record) {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join(dir, "audit.jsonl"))
+	b, err := os.ReadFile(audit.Path(dir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func TestLog(t *testing.T) {
 	if len(all) != 501 || all[0] != (record{1, "before", "prod"}) || all[500] != (record{501, "after", "prod"}) {
 		t.Errorf("%d records, %+v", len(all), all[:min(len(all), 2)])
 	}
-	for path, mode := range map[string]fs.FileMode{dir: 0o700, filepath.Join(dir, "audit.jsonl"): 0o600} {
+	for path, mode := range map[string]fs.FileMode{dir: 0o700, audit.Path(dir): 0o600} {
 		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != mode {
 			t.Errorf("%s: %v, %v", path, info.Mode(), err)
 		}
@@ -114,7 +114,7 @@ func TestPublicFolder(t *testing.T) {
 	if len(told) != 1 || !strings.Contains(told[0].Error(), "other users may write to it") {
 		t.Errorf("%v", told)
 	}
-	if _, err := os.Stat(filepath.Join(dir, "audit.jsonl")); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(audit.Path(dir)); !errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/cwagent/cwagent/agent/audit"
 	"github.com/cwagent/cwagent/credplugin"
 )
 
@@ -66,6 +67,7 @@ func home(env *testscript.Env) error {
 	// An agent with a variable of its own is not started again by the plugin: no
 	// script has one that it does not know of.
 	env.Setenv("CWAGENT_STATE_DIR", filepath.Join(env.WorkDir, ".local", "state", "cwagent"))
+	env.Setenv("AUDIT", audit.Path(env.Getenv("CWAGENT_STATE_DIR")))
 	env.Setenv("GORACE", "atexit_sleep_ms=0") // else every program of a script ends a second later
 	if err := configure(env, "https://127.0.0.1:1", ""); err != nil {
 		return err
