@@ -70,6 +70,9 @@ type Agent struct {
 	book    Book         // as it was last written; for whoever holds change
 	move    *move        // under way; for whoever holds change
 	unsure  bool         // the ledger may hold something else; for whoever holds change
+	barred  error        // why the ledger cannot be written now; likewise
+
+	reaching chan struct{} // taken while the ledger is asked
 
 	vouched vouchers // what dry runs have found out
 
@@ -78,6 +81,7 @@ type Agent struct {
 	silent  atomic.Pointer[trouble] // nil while it takes what is written
 	turned  chan struct{}           // one of these two has come or gone
 	ready   chan struct{}           // the store, that was in trouble, can be used
+	fresh   chan struct{}           // there may be other tokens to read from it
 	poke    chan struct{}           // something has changed: look at everything again
 
 	resettled chan struct{} // the settings have changed: look which sources to watch
@@ -109,8 +113,10 @@ func New(c Config) *Agent {
 		wants:   make(chan want),
 		turned:  make(chan struct{}, 1),
 		ready:   make(chan struct{}, 1),
+		fresh:   make(chan struct{}, 1),
 		poke:    make(chan struct{}, 1),
 
+		reaching:  make(chan struct{}, 1),
 		resettled: make(chan struct{}, 1),
 		creds:     map[string]*credential{},
 		last:      firstRevision(),
@@ -220,19 +226,37 @@ func firstRevision() uint64 {
 }
 
 // changing waits for its turn to change credentials, at most as long as ctx
-// lives. The caller calls done.
+// lives, and takes over what other agents have changed. The caller calls done.
 func (a *Agent) changing(ctx context.Context) (done func(), err error) {
+	leave, err := a.turn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	unlock := a.share(ctx)
+	done = func() { unlock(); leave() }
+	if ctx.Err() != nil {
+		done()
+		return nil, errBusy
+	}
+	return done, nil
+}
+
+// errBusy is for who has waited for a turn for as long as they could.
+var errBusy = &ipc.Error{
+	Code: ipc.CodeTimeout,
+	What: "agent: another change is still under way",
+	Hint: "try again; cwagent status shows the store",
+}
+
+// turn is changing without a look at the ledger.
+func (a *Agent) turn(ctx context.Context) (leave func(), err error) {
 	a.waiters.Add(1)
 	defer a.waiters.Add(-1)
 	select {
 	case a.change <- struct{}{}:
 		return func() { <-a.change }, nil
 	case <-ctx.Done():
-		return nil, &ipc.Error{
-			Code: ipc.CodeTimeout,
-			What: "agent: another change is still under way",
-			Hint: "try again; cwagent status shows the store",
-		}
+		return nil, errBusy
 	}
 }
 

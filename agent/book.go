@@ -1,14 +1,23 @@
 package agent
 
 import (
+	"context"
 	"time"
 
 	"github.com/cwagent/cwagent/ipc"
 )
 
-// Ledger keeps the Book between two runs of the agent. Its body is
-// agent/ledger.
+// Ledger keeps the Book between two runs of the agent, and for agents on several
+// machines that share it. Its body is agent/ledger.
 type Ledger interface {
+	// Lock keeps other agents from writing the book until unlock. It waits for one
+	// that has the lock as long as ctx lives.
+	Lock(ctx context.Context) (unlock func(), err error)
+
+	// Changed reports whether somebody else has written the book since it was loaded
+	// or saved here last. That there is none any more does not count.
+	Changed() (bool, error)
+
 	// Load returns the book, an empty one where there is none yet.
 	Load() (Book, error)
 

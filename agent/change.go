@@ -23,6 +23,9 @@ func (a *Agent) sweep(ctx context.Context) {
 // one who may change. A store that keeps them does no harm to anybody's work: it
 // is logged, and tried again after the next change or at the next start.
 func (a *Agent) discard(ctx context.Context) {
+	if a.barred != nil || a.book.Store != "" && a.book.Store != a.Store.Info().Kind {
+		return // others may be about to use them, or they rest in another store
+	}
 	a.expirePrevious()
 	t := a.silent.Load()
 	if len(a.book.Orphans) == 0 {

@@ -26,6 +26,7 @@ type credential struct {
 	previous      []token      // gave way, and not over yet; the newest first; never written to
 	fellBack      bool         // to a previous token: the current one was in memory only
 	held          bool         // a person went back to this token: it is used to its end
+	guise         *guise       // what the ledger has in place of what is used here; most often nil
 
 	setting Setting  // what the config says
 	news    bool     // the source may have something new; it is no failure if it has not
@@ -80,7 +81,7 @@ func (t token) missing() bool { return t.fault != nil && errors.Is(t.fault.err, 
 func (c *credential) clone() *credential {
 	n := &credential{
 		name: c.name, token: c.token, servers: slices.Clone(c.servers),
-		noClusterInfo: c.noClusterInfo, standby: c.standby, previous: c.previous, fellBack: c.fellBack, held: c.held,
+		noClusterInfo: c.noClusterInfo, standby: c.standby, previous: c.previous, fellBack: c.fellBack, held: c.held, guise: c.guise,
 		setting: c.setting, news: c.news, pending: c.pending, renewal: c.renewal, probes: c.probes, unsaved: c.unsaved,
 		vigil: c.vigil,
 	}

@@ -42,7 +42,7 @@ func (a *Agent) Fetch(ctx context.Context, r ipc.FetchRequest) (ipc.FetchReply, 
 }
 
 func (a *Agent) fetch(ctx context.Context, r ipc.FetchRequest) ([]byte, error) {
-	c, err := a.lookup(r.Name)
+	c, err := a.seek(ctx, r.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -60,6 +60,9 @@ func (a *Agent) fetch(ctx context.Context, r ipc.FetchRequest) ([]byte, error) {
 	if err != nil || c.vigil.again(who, c.token.key, now) {
 		// While it waits a binding may be taken away.
 		c = a.wait(ctx, c, err == nil)
+		if _, err := a.lookup(r.Name); err != nil {
+			return nil, err // or it is forgotten
+		}
 		now = a.Now()
 		if err := c.admit(q, now); err != nil {
 			return nil, err
@@ -88,7 +91,15 @@ func (a *Agent) fetch(ctx context.Context, r ipc.FetchRequest) ([]byte, error) {
 func (a *Agent) wait(ctx context.Context, c *credential, suspicious bool) *credential {
 	ctx, cancel := context.WithTimeout(ctx, patient)
 	defer cancel()
-	if suspicious {
+	a.catchUp(ctx) // another agent may have another token by now
+	now, err := a.lookup(c.name)
+	switch {
+	case err != nil:
+		return c // forgotten
+	case suspicious && now.token.key != c.token.key:
+		return now
+	}
+	if c = now; suspicious {
 		a.suspect(ctx, c)
 	}
 	return a.provide(ctx, c)
@@ -217,7 +228,7 @@ func (a *Agent) reason(c *credential, d decision) string {
 
 // Token implements ipc.Agent.
 func (a *Agent) Token(ctx context.Context, r ipc.TokenRequest) (ipc.Secret, error) {
-	c, err := a.lookup(r.Name)
+	c, err := a.seek(ctx, r.Name)
 	if err != nil {
 		return ipc.Secret{}, err
 	}

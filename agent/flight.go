@@ -121,6 +121,7 @@ func (a *Agent) fly(name string, o order) (one *flight, fresh bool) {
 // advance does what is to be done about a credential until nothing is, or until
 // something cannot be done.
 func (a *Agent) advance(ctx context.Context, name string, o order) error {
+	a.catchUp(ctx) // another agent may have done it
 	for {
 		c, err := a.lookup(name)
 		if err != nil {

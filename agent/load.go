@@ -28,11 +28,11 @@ func (a *Agent) Restore() error {
 	if b.Store != "" {
 		a.stores.keep(b.Store)
 	}
-	a.book = b
+	a.noteBook(b)
 	a.cas = b.CAs
 	for _, r := range b.Credentials {
-		c := fromRecord(r)
-		if c.fallBack(a.Now()) {
+		c := revive(r, a.Now())
+		if c.fellBack {
 			a.Log.Warn("a token in memory only is gone: back to the one before", "credential", c.name, "id", c.token.id)
 		}
 		a.put(c)
@@ -58,6 +58,8 @@ func (a *Agent) reads(ctx context.Context) {
 			}
 		case <-a.ready:
 			a.overdue()
+			next.Reset(0)
+		case <-a.fresh:
 			next.Reset(0)
 		case <-next.C:
 			switch wait := a.load(ctx); {

@@ -107,7 +107,7 @@ func (a *Agent) bookOf(edit func(map[string]*credential)) Book {
 	edit(creds)
 	b := Book{Store: a.book.Store, Credentials: []Record{}, CAs: cas, Elsewhere: a.book.Elsewhere}
 	for _, c := range creds {
-		b.Credentials = append(b.Credentials, c.record())
+		b.Credentials = append(b.Credentials, c.written())
 	}
 	slices.SortFunc(b.Credentials, func(x, y Record) int { return strings.Compare(x.Name, y.Name) })
 	b.settle(a.book)
@@ -146,9 +146,12 @@ func (b *Book) keys() map[string]bool {
 
 // write makes b the book. The caller is the one who may change.
 func (a *Agent) write(b Book) error {
+	if a.barred != nil {
+		return errBarred(a.barred)
+	}
 	err := a.Ledger.Save(b)
 	if err == nil {
-		a.book, a.unsure = b, false
+		a.noteBook(b)
 		return nil
 	}
 	// The file may have been replaced all the same: not every file system that

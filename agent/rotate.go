@@ -11,7 +11,7 @@ import (
 
 // Rotate implements ipc.Agent.
 func (a *Agent) Rotate(ctx context.Context, r ipc.RotateRequest) (ipc.RotateReply, error) {
-	c, err := a.lookup(r.Name)
+	c, err := a.seek(ctx, r.Name)
 	if err != nil {
 		return ipc.RotateReply{}, err
 	}

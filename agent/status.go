@@ -13,6 +13,9 @@ import (
 // Status implements ipc.Agent.
 func (a *Agent) Status(ctx context.Context, r ipc.StatusRequest) (ipc.Status, error) {
 	store := a.storeInfo(ctx, r.Inspect)
+	if r.Inspect {
+		a.catchUp(ctx)
+	}
 	now := a.Now()
 	s := ipc.Status{Agent: a.info(), Store: store, Credentials: []ipc.Credential{}}
 	a.mu.RLock()
@@ -22,7 +25,7 @@ func (a *Agent) Status(ctx context.Context, r ipc.StatusRequest) (ipc.Status, er
 		s.Watched = a.Watched()
 	}
 	if r.Name != "" {
-		c, err := a.lookup(r.Name)
+		c, err := a.seek(ctx, r.Name)
 		if err != nil {
 			return ipc.Status{}, err
 		}

@@ -127,7 +127,7 @@ func (a *Agent) learn(given [][]byte) {
 // Verify implements ipc.Agent. A token that is refused gives way, if there is
 // another one to be had.
 func (a *Agent) Verify(ctx context.Context, r ipc.VerifyRequest) (ipc.VerifyReply, error) {
-	c, err := a.lookup(r.Name)
+	c, err := a.seek(ctx, r.Name)
 	if err != nil {
 		return ipc.VerifyReply{}, err
 	}

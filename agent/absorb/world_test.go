@@ -177,7 +177,7 @@ func newWorld(t testing.TB) *world {
 func (w *world) restart() {
 	w.end()
 	w.Agent = agent.New(agent.Config{
-		Store: w.disk, Ledger: ledger.File{Dir: w.state.Dir}, Codec: render.Codec{}, Verifier: w.oracle, Now: time.Now, Alarm: wall.New(),
+		Store: w.disk, Ledger: &ledger.File{Dir: w.state.Dir}, Codec: render.Codec{}, Verifier: w.oracle, Now: time.Now, Alarm: wall.New(),
 		Log: slog.New(slog.NewTextHandler(w.log, nil)), Version: "test",
 		Watched: func() []ipc.Watch { return w.watcher.Watched() }, Changed: func() { w.watcher.CredentialsChanged() },
 	})

@@ -34,7 +34,7 @@ func TestFolder(t *testing.T) {
 		"a file":            {"not a folder", func(dir string) error { return os.WriteFile(dir, nil, 0o600) }},
 		"a link":            {"symbolic link", func(dir string) error { return os.Symlink(t.TempDir(), dir) }},
 	} {
-		f := File{filepath.Join(t.TempDir(), "state")}
+		f := &File{Dir: filepath.Join(t.TempDir(), "state")}
 		if err := c.make(f.Dir); err != nil {
 			t.Fatal(err)
 		}
@@ -45,14 +45,14 @@ func TestFolder(t *testing.T) {
 func TestFolderOfAnother(t *testing.T) {
 	t.Parallel()
 	ipctest.NeedRoot(t)
-	f := File{t.TempDir()}
+	f := &File{Dir: t.TempDir()}
 	if err := os.Chown(f.Dir, ipctest.Nobody, ipctest.Nobody); err != nil {
 		t.Fatal(err)
 	}
 	judge(t, "another's", f, "belongs to another user")
 }
 
-func judge(t *testing.T, name string, f File, want string) {
+func judge(t *testing.T, name string, f *File, want string) {
 	t.Helper()
 	_, loadErr := f.Load()
 	saveErr := f.Save(agent.Book{})

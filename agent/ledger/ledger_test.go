@@ -16,7 +16,7 @@ import (
 
 func TestRoundTrip(t *testing.T) {
 	t.Parallel()
-	f := File{filepath.Join(t.TempDir(), "a", "state")}
+	f := &File{Dir: filepath.Join(t.TempDir(), "a", "state")}
 	if b, err := f.Load(); err != nil || len(b.Credentials) != 0 {
 		t.Fatalf("Load of nothing = %v, %v", b, err)
 	}
@@ -93,7 +93,7 @@ func TestEveryField(t *testing.T) {
 			t.Errorf("%s has no %s", sample, name)
 		}
 	}
-	f := File{t.TempDir()}
+	f := &File{Dir: t.TempDir()}
 	if err := f.Save(b); err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +129,7 @@ func load(t *testing.T, sample string) (agent.Book, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := File{t.TempDir()}
+	f := &File{Dir: t.TempDir()}
 	if err := os.WriteFile(f.path(), before, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func load(t *testing.T, sample string) (agent.Book, error) {
 // Two agents never have one folder, and the one that leaves lets the next one in.
 func TestOwn(t *testing.T) {
 	t.Parallel()
-	f := File{filepath.Join(t.TempDir(), "state")}
+	f := &File{Dir: filepath.Join(t.TempDir(), "state")}
 	release, err := f.Own()
 	if err != nil {
 		t.Fatal(err)

@@ -38,7 +38,7 @@ func TestShortestLifetime(t *testing.T) {
 	}
 	rings := make(bell, 1)
 	a := agent.New(agent.Config{
-		Store: &store.Memory{}, Ledger: ledger.File{Dir: t.TempDir()}, Codec: render.Codec{}, Verifier: verifier, Now: now, Alarm: rings,
+		Store: &store.Memory{}, Ledger: &ledger.File{Dir: t.TempDir()}, Codec: render.Codec{}, Verifier: verifier, Now: now, Alarm: rings,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Settings: agent.Settings{Credentials: map[string]agent.Setting{"ci": {
 			Servers: []ipc.Server{b.admin.Server}, CAs: [][]byte{b.admin.CA},

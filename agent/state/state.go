@@ -59,20 +59,36 @@ func Private(dir string) error {
 
 // Load decodes the file into form; one that is not there leaves it as it is.
 func (f File) Load(form any) error {
-	if err := Private(f.Dir); err != nil {
+	b, err := f.Read()
+	if err != nil || b == nil {
 		return err
 	}
+	return f.Decode(b, form)
+}
+
+// Read returns what is in the file, or nil if it is not there.
+func (f File) Read() ([]byte, error) {
+	if err := Private(f.Dir); err != nil {
+		return nil, err
+	}
 	b, err := os.ReadFile(f.Path())
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("read state: %w", err)
+	case b == nil:
+		b = []byte{}
 	}
-	if err != nil {
-		return fmt.Errorf("read state: %w", err)
-	}
+	return b, nil
+}
+
+// Decode decodes what Read has returned into form.
+func (f File) Decode(b []byte, form any) error {
 	var head struct {
 		Version int `json:"version"`
 	}
-	err = json.Unmarshal(b, &head)
+	err := json.Unmarshal(b, &head)
 	if err == nil && head.Version > f.Version {
 		return &ipc.Error{
 			Code: ipc.CodeInvalid,
@@ -88,14 +104,28 @@ func (f File) Load(form any) error {
 
 // Save replaces the file by form, which says its version itself.
 func (f File) Save(form any) error {
+	b, err := Encode(form)
+	if err != nil {
+		return err
+	}
+	return f.Write(b)
+}
+
+// Encode returns the text of a form, as Write wants it.
+func Encode(form any) ([]byte, error) {
+	text, err := json.MarshalIndent(form, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("encode state: %w", err)
+	}
+	return append(text, '\n'), nil
+}
+
+// Write replaces the file by b.
+func (f File) Write(b []byte) error {
 	if err := f.folder(); err != nil {
 		return err
 	}
-	text, err := json.MarshalIndent(form, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode state: %w", err)
-	}
-	if err := atomicfile.Write(f.Path(), append(text, '\n'), atomicfile.Options{Mode: 0o600}); err != nil {
+	if err := atomicfile.Write(f.Path(), b, atomicfile.Options{Mode: 0o600}); err != nil {
 		return fmt.Errorf("write state: %w", err)
 	}
 	return nil

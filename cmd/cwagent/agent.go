@@ -217,7 +217,7 @@ func (r *agentRun) wire() (*agent.Agent, *absorb.Watcher, *supervisor) {
 	status := newSupervisor(r.path, &r.beginning)
 	var watcher *absorb.Watcher // nobody asks for it before both are made
 	a := agent.New(agent.Config{
-		Store: pickStore(set.first.Store), Ledger: ledger.File{Dir: state}, Codec: render.Codec{}, Verifier: &set.verify,
+		Store: pickStore(set.first.Store), Ledger: &ledger.File{Dir: state}, Codec: render.Codec{}, Verifier: &set.verify,
 		Settings: set.agent(set.first), Now: c.now, Alarm: wall.New(), Log: r.log, Version: version, Socket: r.path, Start: r.start(),
 		Watched: func() []ipc.Watch { return watcher.Watched() },
 		Changed: func() { watcher.CredentialsChanged(); status.note() },

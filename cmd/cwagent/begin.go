@@ -65,7 +65,7 @@ func (r *agentRun) begin(a *agent.Agent) error {
 	if err := r.socket.TryLock(); err != nil {
 		return err
 	}
-	release, lock := ledger.File{Dir: r.state}.Own()
+	release, lock := (&ledger.File{Dir: r.state}).Own()
 	if elsewhere(lock) {
 		return lock
 	}

@@ -1,0 +1,133 @@
+package agent_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cwagent/cwagent/agent/ledger"
+	"github.com/cwagent/cwagent/ipc"
+)
+
+// hosts are agents on several machines: one state folder, with its real locks, and
+// one store that all of them reach.
+func hosts(t *testing.T, n int) (all []*world) {
+	t.Helper()
+	d, dir := newDisk(), t.TempDir()
+	for i := range n {
+		all = append(all, hostOn(t, d, dir, fmt.Sprintf("login%d", i+1)))
+	}
+	return all
+}
+
+// hostOn starts an agent on a machine of that name.
+func hostOn(t *testing.T, d *disk, dir, host string) *world {
+	t.Helper()
+	w := worldOn(t, d, &notebook{})
+	w.Agent.Ledger = &ledger.File{Dir: dir}
+	if err := w.Restore(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.run())
+	return w
+}
+
+// What one agent adds, replaces and forgets, the other one serves, has replaced and
+// has forgotten: at the next look, or at once where somebody asks for what it does
+// not know.
+func TestOtherMachine(t *testing.T) {
+	t.Parallel()
+	all := hosts(t, 2)
+	a, b := all[0], all[1]
+	a.add(request("prod", "s3cr3t-1"))
+	b.serves("prod", "s3cr3t-1") // it was not told
+
+	b.add(replacing(request("prod", "s3cr3t-2")))
+	a.serves("prod", "s3cr3t-1")
+	a.Sync(t.Context())
+	a.serves("prod", "s3cr3t-2")
+	if got := a.status("prod").Retiring; len(got) != 1 {
+		t.Errorf("%+v", got)
+	}
+
+	if err := a.Forget(t.Context(), ipc.ForgetRequest{Name: "prod"}); err != nil {
+		t.Fatal(err)
+	}
+	b.Sync(t.Context())
+	if token, _, stderr := b.fetch("prod", home); token != "" {
+		t.Errorf("%q, %s", token, stderr)
+	}
+	if left := a.disk.holds(); len(left) > 0 {
+		t.Errorf("left in the store: %q", left)
+	}
+}
+
+// A token that has ended here may have been replaced there.
+func TestOtherMachineHasTheNextOne(t *testing.T) {
+	t.Parallel()
+	all := hosts(t, 2)
+	a, b := all[0], all[1]
+	a.add(lasting(request("prod", "s3cr3t-1"), time.Hour))
+	b.serves("prod", "s3cr3t-1")
+	a.add(lasting(replacing(request("prod", "s3cr3t-2")), 3*time.Hour))
+	b.set(noon.Add(2 * time.Hour))
+	b.serves("prod", "s3cr3t-2")
+}
+
+// Two agents that change as fast as they can lose nothing of each other, and sweep
+// nothing that the other one is about to use.
+func TestOtherMachineAtTheSameTime(t *testing.T) {
+	t.Parallel()
+	const each = 50
+	all := hosts(t, 2)
+	all[0].add(request("both", "s3cr3t-both"))
+	var changing sync.WaitGroup
+	for i, w := range all {
+		changing.Go(func() {
+			for n := range each {
+				name := fmt.Sprintf("c%d-%d", i, n/5)
+				r := request(name, fmt.Sprintf("s3cr3t-%s-%d", name, n%5))
+				if n%5 > 0 {
+					r = replacing(r)
+				}
+				_, err := w.Add(context.Background(), r)
+				if n%5 == 4 && err == nil {
+					err = w.Forget(context.Background(), ipc.ForgetRequest{Name: fmt.Sprintf("c%d-%d", i, n/5)})
+					if err == nil && n%10 == 9 {
+						_, err = w.Add(context.Background(), request(name, "s3cr3t-"+name))
+					}
+				}
+				if err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+		})
+	}
+	changing.Wait()
+	want := []string{"s3cr3t-both"}
+	for i := range all {
+		for n := 1; n < each/5; n += 2 {
+			want = append(want, fmt.Sprintf("s3cr3t-c%d-%d", i, n))
+		}
+	}
+	slices.Sort(want)
+	for _, w := range all {
+		w.Sync(t.Context())
+		for _, token := range want {
+			w.serves(token[len("s3cr3t-"):], token)
+		}
+	}
+	if got := all[0].disk.holds(); !slices.Equal(got, want) {
+		t.Errorf("the store holds %q\nwant %q", got, want)
+	}
+}
+
+// lasting is r with a token that ends so long after noon.
+func lasting(r ipc.AddRequest, d time.Duration) ipc.AddRequest {
+	end := noon.Add(d)
+	r.Expiry, r.Expires = ipc.ExpiryKnown, &end
+	return r
+}
