@@ -15,6 +15,7 @@ import (
 // another only has to be vouched for: it is served, and saved as soon as the store
 // takes it.
 func (a *Agent) Add(ctx context.Context, r ipc.AddRequest) (ipc.AddReply, error) {
+	a.catchUp(ctx)
 	x, err := a.prepare(ctx, r)
 	if err != nil {
 		return ipc.AddReply{}, err
@@ -24,7 +25,7 @@ func (a *Agent) Add(ctx context.Context, r ipc.AddRequest) (ipc.AddReply, error)
 		return ipc.AddReply{}, err
 	}
 	defer done()
-	if err := a.judge(x, a.inClear(ctx)); err != nil {
+	if err := a.judge(ctx, x, a.inClear(ctx)); err != nil {
 		return ipc.AddReply{}, err
 	}
 	if x.next != nil && !r.DryRun {
@@ -41,6 +42,7 @@ type addition struct {
 	token   token
 	servers []ipc.Server // canonical
 	why     string       // what there is to say of a good answer about the token
+	saw     string       // key of the current token of that name, when nobody had been asked yet
 
 	old   *credential // of that name, or nil
 	next  *credential // what becomes of it; nil where there is only something to say
@@ -61,6 +63,9 @@ func (a *Agent) prepare(ctx context.Context, r ipc.AddRequest) (*addition, error
 	}
 	x := &addition{request: r, token: t, servers: servers}
 	owner, _ := a.lookup(r.Name)
+	if owner != nil {
+		x.saw = owner.token.key
+	}
 	if r.DryRun {
 		x.former = a.formerly(ctx, r, servers)
 	}
@@ -70,9 +75,13 @@ func (a *Agent) prepare(ctx context.Context, r ipc.AddRequest) (*addition, error
 
 // judge says what would become of the credential. The caller is the one who may
 // change.
-func (a *Agent) judge(x *addition, inClear func() bool) (err error) {
+func (a *Agent) judge(ctx context.Context, x *addition, inClear func() bool) (err error) {
 	r := x.request
 	x.old, _ = a.lookup(r.Name)
+	if x.old != nil && x.old.token.inStore() && x.old.token.key != x.saw { // another agent has put it there just now
+		a.read(ctx, item{r.Name, x.old.token.key})
+		x.old, _ = a.lookup(r.Name)
+	}
 	x.next, x.reply, err = a.merge(x.old, r, x.token)
 	x.reply.Former = x.former
 	if taken := (*ipc.Error)(nil); x.former != nil && errors.As(err, &taken) && taken.Code == ipc.CodeExists {

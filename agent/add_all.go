@@ -17,6 +17,7 @@ func (a *Agent) AddAll(ctx context.Context, rs []ipc.AddRequest) ([]ipc.AddReply
 	if err := checkTogether(rs); err != nil {
 		return nil, err
 	}
+	a.catchUp(ctx)
 	all, err := a.prepareAll(ctx, rs)
 	if err != nil {
 		return nil, err
@@ -29,7 +30,7 @@ func (a *Agent) AddAll(ctx context.Context, rs []ipc.AddRequest) ([]ipc.AddReply
 	var real []*addition
 	inClear := a.inClear(ctx)
 	for _, x := range all {
-		if err := a.judge(x, inClear); err != nil {
+		if err := a.judge(ctx, x, inClear); err != nil {
 			return nil, err
 		}
 		if x.next != nil && !x.request.DryRun {

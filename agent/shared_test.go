@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/cwagent/cwagent/agent"
 	"github.com/cwagent/cwagent/agent/ledger"
 	"github.com/cwagent/cwagent/ipc"
 )
@@ -130,4 +132,65 @@ func lasting(r ipc.AddRequest, d time.Duration) ipc.AddRequest {
 	end := noon.Add(d)
 	r.Expiry, r.Expires = ipc.ExpiryKnown, &end
 	return r
+}
+
+// What one agent has in memory only stays with it, whatever the other one writes.
+func TestOtherMachineLeavesMemory(t *testing.T) {
+	t.Parallel()
+	brief, unsaved := ephemeral(request("prod", "s3cr3t-mine")), replacing(request("prod", "s3cr3t-mine"))
+	other := ipc.ServersRequest{Name: "prod", Add: []ipc.Server{{URL: "https://b.example.com:443"}}}
+	back := ipc.RotateRequest{Name: "prod", Rollback: true}
+	for _, c := range []struct {
+		name   string
+		first  []ipc.AddRequest // both know these
+		mine   ipc.AddRequest   // the first one alone has it
+		theirs func(b *world) error
+		wants  string // of the first one
+		then   string // of the other one
+		kept   int    // tokens that gave way, at the first one
+	}{
+		{"ephemeral, and nothing else is there", nil, brief, func(b *world) error { _, err := b.Servers(b.t.Context(), other); return err }, "s3cr3t-mine", "", 0},
+		{"ephemeral, forgotten there", nil, brief, func(b *world) error { return b.Forget(b.t.Context(), ipc.ForgetRequest{Name: "prod"}) }, "s3cr3t-mine", "", 0},
+		{"in place of one that was saved; bound there", []ipc.AddRequest{request("prod", "s3cr3t-1")}, unsaved,
+			func(b *world) error { _, err := b.Servers(b.t.Context(), other); return err }, "s3cr3t-mine", "s3cr3t-1", 1},
+		{"in place of one that was saved; replaced there", []ipc.AddRequest{request("prod", "s3cr3t-1")}, unsaved,
+			adding(replacing(request("prod", "s3cr3t-2"))), "s3cr3t-2", "s3cr3t-2", 2},
+		{"in place of one that was saved; gone back there", []ipc.AddRequest{request("prod", "s3cr3t-0"), replacing(request("prod", "s3cr3t-1"))}, unsaved,
+			func(b *world) error { _, err := b.Rotate(b.t.Context(), back); return err }, "s3cr3t-0", "s3cr3t-0", 2},
+		{"in place of one that was saved; forgotten there", []ipc.AddRequest{request("prod", "s3cr3t-1")}, unsaved,
+			func(b *world) error { return b.Forget(b.t.Context(), ipc.ForgetRequest{Name: "prod"}) }, "s3cr3t-mine", "", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var broken atomic.Bool
+			d, dir := newDisk(), t.TempDir()
+			d.hook = func(context.Context, string) error {
+				if broken.Load() {
+					return agent.ErrAbsent
+				}
+				return nil
+			}
+			a, b := hostOn(t, d, dir, "login1"), hostOn(t, d, dir, "login2")
+			for _, r := range c.first {
+				a.add(r)
+			}
+			if len(c.first) > 0 {
+				b.serves("prod", c.first[len(c.first)-1].Secret.Reveal())
+			}
+			broken.Store(!c.mine.Ephemeral)
+			a.add(c.mine)
+			broken.Store(false)
+			b.Sync(t.Context())
+			if err := c.theirs(b); err != nil {
+				t.Fatal(err)
+			}
+			a.Sync(t.Context())
+			a.serves("prod", c.wants)
+			if got := a.status("prod").Retiring; len(got) != c.kept {
+				t.Errorf("%d gave way, want %d: %+v", len(got), c.kept, got)
+			}
+			if token, _, stderr := b.fetch("prod", home); token != c.then {
+				t.Errorf("the other one: %q, %s; want %q", token, stderr, c.then)
+			}
+		})
+	}
 }
