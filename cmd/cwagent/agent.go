@@ -29,6 +29,7 @@ import (
 	"github.com/cwagent/cwagent/agent/source"
 	"github.com/cwagent/cwagent/agent/store"
 	"github.com/cwagent/cwagent/agent/wall"
+	"github.com/cwagent/cwagent/agent/watch"
 	"github.com/cwagent/cwagent/ipc"
 	"github.com/cwagent/cwagent/ipc/server"
 )
@@ -203,11 +204,28 @@ func (r *agentRun) live(ctx context.Context, a *agent.Agent, watcher *absorb.Wat
 		func() { a.Run(ctx) },
 		func() { r.set.follow(ctx, a, watcher) },
 		func() { watcher.Run(ctx) },
+		func() { r.whileShared(ctx, a) },
 		whileUsed,
 	} {
 		running.Go(part)
 	}
 	running.Wait()
+}
+
+// whileShared has the agent take over what agents of other machines, which have the
+// same state folder, have changed. While they change nothing, nothing runs, but for a
+// look a minute where the folder is on a file server.
+func (r *agentRun) whileShared(ctx context.Context, a *agent.Agent) {
+	look := func() { a.Sync(ctx) }
+	watch.Folder(ctx, r.state, watch.Options{
+		Match:  func(name string) bool { return name == ledger.Name },
+		Shared: kubeconfig.Shared,
+		State: func(err error) {
+			if err == nil { // nobody has looked since it began
+				look()
+			}
+		},
+	}, look)
 }
 
 // wire makes the agent of its parts, what looks after kubeconfigs for it, and what

@@ -38,6 +38,7 @@ func TestEndToEnd(t *testing.T) {
 	cmds := map[string]func(*testscript.TestScript, bool, []string){
 		"within":     cmdWithin,
 		"eventually": cmdEventually,
+		"host":       cmdHost,
 		"turn":       cmdTurn,
 		"secret":     cmdSecret,
 		"nowhere":    cmdNowhere,

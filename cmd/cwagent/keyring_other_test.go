@@ -16,4 +16,8 @@ func cmdTinyDisk(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Fatalf("no small disk can be had here")
 }
 
+func cmdHost(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Fatalf("no other machine can be had here")
+}
+
 func missing() error { return errors.New("the end-to-end tests run on Linux") }
