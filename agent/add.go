@@ -99,7 +99,7 @@ func (a *Agent) judge(ctx context.Context, x *addition, inClear func() bool) (er
 	}
 	x.reply.Bound = beyond(x.next, x.old)
 	x.next.settle()
-	return a.fits(x.next, r.AllowPlaintext, inClear)
+	return a.fits(ctx, x.next, r.AllowPlaintext, inClear)
 }
 
 // added says what has become of an addition, or would.

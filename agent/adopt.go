@@ -39,8 +39,11 @@ func revive(r Record, now time.Time) *credential {
 // with it. What nobody else has written about stays as it is in memory. The caller
 // is the one who may change.
 func (a *Agent) adopt(b Book) {
-	was, is := a.book.byName(), b.byName()
+	was, is, store := a.book.byName(), b.byName(), a.book.Store
 	a.noteBook(b)
+	if b.Store != store && b.Store != "" {
+		a.moved()
+	}
 	a.mu.Lock()
 	cas := maps.Clone(b.CAs)
 	if cas == nil {
@@ -209,4 +212,7 @@ func (a *Agent) adoptLoss(name string) {
 }
 
 // noteBook makes b what is known to be in the ledger.
-func (a *Agent) noteBook(b Book) { a.book, a.unsure = b, false }
+func (a *Agent) noteBook(b Book) {
+	a.book, a.unsure = b, false
+	a.keeper.Store(b.Host)
+}

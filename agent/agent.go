@@ -40,6 +40,7 @@ type Config struct {
 	Version  string    // of this program, for status
 	Socket   string    // path, for status
 	Start    ipc.Start // likewise
+	Host     string    // of this machine: its name; empty where no other one has the ledger
 
 	// Others are stores of other kinds: tokens can be moved from and to them. With
 	// Auto, the first token goes to the first of all that takes it.
@@ -73,6 +74,7 @@ type Agent struct {
 	barred  error        // why the ledger cannot be written now; likewise
 
 	reaching chan struct{} // taken while the ledger is asked
+	keeper   atomic.Value  // string: Host of the book
 
 	vouched vouchers // what dry runs have found out
 

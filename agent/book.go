@@ -35,6 +35,10 @@ type Book struct {
 	// decided once: a store that is absent later is absent, never replaced.
 	Store string `json:"store,omitempty"`
 
+	// Host is the machine whose store that is, where other machines do not reach it:
+	// its keyring.
+	Host string `json:"host,omitempty"`
+
 	Credentials []Record `json:"credentials"`
 
 	// Orphans are keys of the store that no credential uses: a token that is about
@@ -43,13 +47,24 @@ type Book struct {
 	// the next change or at the next start.
 	Orphans []string `json:"orphans,omitempty"`
 
-	// Elsewhere are keys by the kind of another store: what a move of the tokens has
-	// left there, or is about to. They are deleted as Orphans are.
+	// Elsewhere are keys by the kind of another store, with "@" and the machine where
+	// other ones do not reach it: what a move of the tokens has left there, or is about
+	// to. They are deleted as Orphans are.
 	Elsewhere map[string][]string `json:"elsewhere,omitempty"`
+
+	// Moving is who moves the tokens to another store, so that agents of other machines
+	// leave alone what it has copied.
+	Moving *Moving `json:"moving,omitempty"`
 
 	// CAs holds the certificate authorities of bound servers, PEM by their
 	// SHA-256 in hex, so that the agent can ask those servers itself.
 	CAs map[string][]byte `json:"certificateAuthorities,omitempty"`
+}
+
+// Moving is a move of the tokens that has begun.
+type Moving struct {
+	Host string    `json:"host"`
+	At   time.Time `json:"at"` // when it last went on
 }
 
 // Record is what is known about one credential.

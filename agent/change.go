@@ -23,8 +23,8 @@ func (a *Agent) sweep(ctx context.Context) {
 // one who may change. A store that keeps them does no harm to anybody's work: it
 // is logged, and tried again after the next change or at the next start.
 func (a *Agent) discard(ctx context.Context) {
-	if a.barred != nil || a.book.Store != "" && a.book.Store != a.Store.Info().Kind {
-		return // others may be about to use them, or they rest in another store
+	if a.barred != nil {
+		return // others may be about to use them
 	}
 	a.expirePrevious()
 	t := a.silent.Load()
@@ -34,7 +34,7 @@ func (a *Agent) discard(ctx context.Context) {
 		}
 		return
 	}
-	if t != nil && a.Now().Before(t.next(a.Now())) {
+	if t != nil && a.Now().Before(t.next(a.Now())) || !a.reached(ctx) {
 		return
 	}
 	if a.unsure && a.write(a.page()) != nil {

@@ -45,9 +45,10 @@ func (c *chosen) of(kind string) Store {
 // keep takes the store in which the tokens so far rest, or where the config names
 // another one, nothing.
 func (c *chosen) keep(kind string) {
+	_, out := c.is().(elsewhere)
 	switch s := c.of(kind); {
-	case c.is().Info().Kind == kind:
-	case s != nil && c.auto:
+	case c.is().Info().Kind == kind && !out:
+	case s != nil && (c.auto || out && s == c.all[0]):
 		c.use(s)
 	default:
 		c.use(elsewhere{c.all[0], kind})

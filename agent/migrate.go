@@ -44,7 +44,7 @@ func (a *Agent) Migrate(ctx context.Context, r ipc.MigrateRequest) (ipc.MigrateR
 	case r.DryRun:
 		return reply, nil
 	}
-	if a.move == nil || a.move.to != to {
+	if a.move == nil || a.move.to != to || a.stalled() || !a.move.stands(a.book.Elsewhere[a.place(r.To)]) {
 		a.move = &move{to: to, copied: map[string]bool{}}
 	}
 	a.move.last = a.Now()
@@ -61,7 +61,7 @@ func (a *Agent) Migrate(ctx context.Context, r ipc.MigrateRequest) (ipc.MigrateR
 		return reply, nil
 	}
 	err = a.switchTo(to, r.To)
-	reply.Left = len(a.book.Elsewhere[reply.From])
+	reply.Left = len(a.book.Elsewhere[a.place(reply.From)])
 	return reply, err
 }
 
@@ -75,6 +75,8 @@ func (a *Agent) target(ctx context.Context, r ipc.MigrateRequest) (Store, error)
 		return nil, invalid("store "+r.To+": there is nothing to move: no token has been stored yet", "set store: "+r.To+" in the config, if the next one is to go there")
 	case a.book.Store == r.To:
 		return to, nil
+	case !a.reached(ctx):
+		return nil, errFar(a.book.Store, a.book.Host)
 	case !a.Auto && a.stores.all[0] != to:
 		return nil, invalid("store "+r.To+": the config names another one", "set store: "+r.To+" in the config, or auto")
 	}
@@ -118,8 +120,9 @@ func (a *Agent) copySome(ctx context.Context, kind string) error {
 	if len(left) == 0 {
 		return nil
 	}
-	b := a.page()
-	b.leave(kind, append(slices.Clone(b.Elsewhere[kind]), left...))
+	b, at := a.page(), a.place(kind)
+	b.leave(at, append(slices.Clone(b.Elsewhere[at]), left...))
+	b.Moving = &Moving{a.Host, a.Now()}
 	if err := a.write(b); err != nil {
 		return err
 	}
@@ -147,10 +150,10 @@ func (a *Agent) copySome(ctx context.Context, kind string) error {
 func (a *Agent) switchTo(to Store, kind string) error {
 	from := a.book.Store
 	b := a.page()
-	b.Store = kind
-	b.leave(kind, nil)
-	b.leave(from, append(a.inStore(), b.Orphans...))
-	b.Orphans = nil
+	b.Store, b.Host = kind, a.hostOf(to)
+	b.leave(a.place(kind), nil)
+	b.leave(a.place(from), append(a.inStore(), b.Orphans...))
+	b.Orphans, b.Moving = nil, nil
 	if err := a.write(b); err != nil {
 		return err
 	}
@@ -160,7 +163,7 @@ func (a *Agent) switchTo(to Store, kind string) error {
 	a.note(&a.silent, nil)
 	a.overdue() // what the old one did not take
 	a.look()
-	a.Log.Info("tokens moved", "from", from, "to", kind, "tokens", len(b.Elsewhere[from]))
+	a.Log.Info("tokens moved", "from", from, "to", kind, "tokens", len(b.Elsewhere[a.place(from)]))
 	return nil
 }
 
@@ -168,14 +171,16 @@ func (a *Agent) switchTo(to Store, kind string) error {
 // whether any is left.
 func (a *Agent) clear(ctx context.Context, reply ipc.MigrateReply) (ipc.MigrateReply, error) {
 	reply.Copied = reply.Total
-	for kind := range a.book.Elsewhere {
+	for at := range a.book.Elsewhere {
+		kind, mine := a.here(at)
+		if !mine {
+			continue // its own agent sees to that
+		}
 		reply.From = kind
-		if err := a.discardElsewhere(ctx, kind, stride); err != nil {
+		if err := a.discardElsewhere(ctx, at, stride); err != nil {
 			return reply, err
 		}
-	}
-	for _, keys := range a.book.Elsewhere {
-		reply.Left += len(keys)
+		reply.Left += len(a.book.Elsewhere[at])
 	}
 	reply.Done = reply.Left == 0
 	return reply, nil
@@ -183,23 +188,41 @@ func (a *Agent) clear(ctx context.Context, reply ipc.MigrateReply) (ipc.MigrateR
 
 // sweepElsewhere removes what a move has left behind in a store that is not in use.
 func (a *Agent) sweepElsewhere(ctx context.Context) {
-	if a.move != nil && a.Now().Sub(a.move.last).Abs() < stalled {
+	if a.barred != nil || a.move != nil && !a.stalled() {
 		return
 	}
+	if m := a.book.Moving; m != nil && m.Host != a.Host && a.Now().Sub(m.At).Abs() < stalled {
+		return // another machine's agent is at it
+	}
 	a.move = nil
-	for kind, keys := range a.book.Elsewhere {
-		if err := a.discardElsewhere(ctx, kind, len(keys)); err != nil {
-			a.Log.Warn("moved tokens stay in the store that they were in", "store", kind, "error", err)
+	for at, keys := range a.book.Elsewhere {
+		if err := a.discardElsewhere(ctx, at, len(keys)); err != nil {
+			a.Log.Warn("moved tokens stay in the store that they were in", "store", at, "error", err)
 		}
 	}
 }
 
-func (a *Agent) discardElsewhere(ctx context.Context, kind string, most int) error {
+// stalled reports whether nobody will come back to the move that is under way.
+func (a *Agent) stalled() bool { return a.Now().Sub(a.move.last).Abs() >= stalled }
+
+// stands reports whether all that was copied still is known to be there: another
+// machine's agent, whose clock is another one, may have swept it.
+func (m *move) stands(there []string) bool {
+	for key := range m.copied {
+		if !slices.Contains(there, key) {
+			return false
+		}
+	}
+	return true
+}
+
+func (a *Agent) discardElsewhere(ctx context.Context, at string, most int) error {
+	kind, mine := a.here(at)
 	s := a.stores.of(kind)
-	if s == nil || kind == a.book.Store {
+	if s == nil || kind == a.book.Store || !mine {
 		return nil // nothing that is in use is lost, whatever the book says
 	}
-	keys := a.book.Elsewhere[kind]
+	keys := a.book.Elsewhere[at]
 	var err error
 	n := 0
 	for n < min(most, len(keys)) && err == nil {
@@ -209,7 +232,7 @@ func (a *Agent) discardElsewhere(ctx context.Context, kind string, most int) err
 	}
 	if n > 0 {
 		b := a.page()
-		b.leave(kind, keys[n:])
+		b.leave(at, keys[n:])
 		if failed := a.write(b); failed != nil {
 			return failed
 		}

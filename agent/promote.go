@@ -36,7 +36,7 @@ func (a *Agent) keep(ctx context.Context, c *credential, plaintextToo bool) *cre
 	}
 	ctx, stop := a.yielding(ctx)
 	defer stop()
-	next, err := c, a.fits(c, plaintextToo, a.inClear(ctx))
+	next, err := c, a.fits(ctx, c, plaintextToo, a.inClear(ctx))
 	if err == nil {
 		err = a.persist(ctx, &next)
 	}
@@ -147,7 +147,7 @@ func (a *Agent) persist(ctx context.Context, creds ...**credential) error {
 	}
 	b := a.page(all...)
 	if len(fresh) > 0 {
-		b.Store = a.Store.Info().Kind
+		b.Store, b.Host = a.Store.Info().Kind, a.hostOf(a.stores.is())
 	}
 	if err := a.write(b); err != nil {
 		return err
@@ -220,7 +220,7 @@ func (a *Agent) others(ctx context.Context, c *credential) []token {
 }
 
 // fits reports whether the store is one that a new token of c may rest in.
-func (a *Agent) fits(c *credential, plaintextToo bool, inClear func() bool) error {
+func (a *Agent) fits(ctx context.Context, c *credential, plaintextToo bool, inClear func() bool) error {
 	brief := true
 	c.tokens(func(t *token) bool { brief = brief && t.brief; return brief })
 	if brief {
@@ -240,6 +240,9 @@ func (a *Agent) fits(c *credential, plaintextToo bool, inClear func() bool) erro
 			What: "store " + info.Kind + ": the tokens so far rest in the " + a.book.Store,
 			Hint: "set store: " + a.book.Store + " in the config, or move them: cwagent store migrate " + info.Kind,
 		}
+	}
+	if !a.reached(ctx) {
+		return errFar(info.Kind, a.book.Host)
 	}
 	if !plaintextToo && len(c.unstored()) > 0 && inClear() {
 		return errPlaintext(info.Kind)

@@ -105,7 +105,9 @@ func (a *Agent) bookOf(edit func(map[string]*credential)) Book {
 	creds, cas := maps.Clone(a.creds), maps.Clone(a.cas)
 	a.mu.RUnlock()
 	edit(creds)
-	b := Book{Store: a.book.Store, Credentials: []Record{}, CAs: cas, Elsewhere: a.book.Elsewhere}
+	b := Book{
+		Store: a.book.Store, Host: a.book.Host, Credentials: []Record{}, CAs: cas, Elsewhere: a.book.Elsewhere, Moving: a.book.Moving,
+	}
 	for _, c := range creds {
 		b.Credentials = append(b.Credentials, c.written())
 	}

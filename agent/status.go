@@ -72,7 +72,7 @@ func (a *Agent) describe(c *credential, now time.Time) ipc.Credential {
 	return ipc.Credential{
 		Name: c.name, Revision: c.revision, ID: c.token.id, Label: c.token.label(), State: d.state, Reason: a.reason(c, d),
 		Expiry: c.token.expiry, Expires: known(c.token.expires), Created: known(c.token.created),
-		Added: c.token.added, Saved: c.token.saved && !c.token.missing(), Servers: servers,
+		Added: c.token.added, Saved: c.token.saved && (!c.token.missing() || a.far() != ""), Servers: servers,
 		Identity: c.token.identity, Verified: known(c.token.verified),
 		NoClusterInfo: c.noClusterInfo, Held: c.held, Refusal: c.refusal.Load(),
 		Source: c.source(now), Renewal: a.renewal(c, now), Unsaved: c.unsavedWords(),

@@ -72,6 +72,8 @@ func (a *Agent) noteOutage(err error) *trouble {
 // logFault says what has changed about a token that the store does not give.
 func (a *Agent) logFault(name string, was, is *trouble) {
 	switch kind := a.Store.Info().Kind; {
+	case is != nil && errors.Is(is.err, ErrNotFound) && a.far() != "":
+		a.Log.Warn("token rests with another machine", "credential", name, "store", kind, "host", a.far())
 	case is != nil && errors.Is(is.err, ErrNotFound):
 		a.Log.Error("token is no longer in the store", "credential", name, "store", kind)
 	case is != nil && was == nil:
@@ -85,6 +87,8 @@ func (a *Agent) logFault(name string, was, is *trouble) {
 func (a *Agent) lacking(c *credential) (gap, string) {
 	kind := a.Store.Info().Kind
 	switch t := a.trouble.Load(); {
+	case c.token.missing() && a.far() != "":
+		return gapLocked, "its token rests in the " + kind + " of " + a.far()
 	case c.token.missing():
 		return gapEmpty, "its token is no longer in the " + kind
 	case !c.token.inStore() && c.token.brief && !c.token.added.IsZero():
@@ -107,6 +111,8 @@ func (a *Agent) lacking(c *credential) (gap, string) {
 // remedy says what helps where the store does not give the token of c.
 func (a *Agent) remedy(c *credential) string {
 	switch t := a.trouble.Load(); {
+	case c.token.missing() && a.far() != "":
+		return farHint(a.far())
 	case t != nil && errors.Is(t.err, ErrLocked):
 		return "unlock it, and try again; cwagent status shows the store"
 	case t != nil:

@@ -32,8 +32,10 @@ import (
 
 // version of the file's form. 1: the first. 2: standby tokens; tokens that gave
 // way without a key; Held, label, apiAccessToken and retired: who does not know
-// them would drop them at the next change, and a standby token from the store.
-const version = 2
+// them would drop them at the next change, and a standby token from the store. 3:
+// host, elsewhere and moving: who does not know them would leave tokens behind in a
+// store, or remove what is being moved.
+const version = 3
 
 // Name is the file's name in its folder.
 const Name = "credentials.json"

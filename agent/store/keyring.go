@@ -95,6 +95,9 @@ func newKeyring(v vault, c KeyringConfig) *Keyring {
 	return &Keyring{why: c.Why, vault: v, calls: newBounded(&parts{vault: v, limit: c.Limit}, c.Wait)}
 }
 
+// OneHost implements agent.HostStore.
+func (*Keyring) OneHost() {}
+
 // Info implements agent.Store. It does not wait: Plaintext is what the last
 // call found.
 func (k *Keyring) Info() ipc.StoreInfo {

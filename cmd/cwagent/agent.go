@@ -27,6 +27,7 @@ import (
 	"github.com/cwagent/cwagent/agent/render"
 	"github.com/cwagent/cwagent/agent/rewritten"
 	"github.com/cwagent/cwagent/agent/source"
+	"github.com/cwagent/cwagent/agent/state"
 	"github.com/cwagent/cwagent/agent/store"
 	"github.com/cwagent/cwagent/agent/wall"
 	"github.com/cwagent/cwagent/agent/watch"
@@ -231,20 +232,21 @@ func (r *agentRun) whileShared(ctx context.Context, a *agent.Agent) {
 // wire makes the agent of its parts, what looks after kubeconfigs for it, and what
 // tells a service manager about it.
 func (r *agentRun) wire() (*agent.Agent, *absorb.Watcher, *supervisor) {
-	c, set, state := r.cli, r.set, r.state
+	c, set, dir := r.cli, r.set, r.state
 	status := newSupervisor(r.path, &r.beginning)
 	var watcher *absorb.Watcher // nobody asks for it before both are made
 	a := agent.New(agent.Config{
-		Store: pickStore(set.first.Store), Ledger: &ledger.File{Dir: state}, Codec: render.Codec{}, Verifier: &set.verify,
+		Store: pickStore(set.first.Store), Ledger: &ledger.File{Dir: dir}, Codec: render.Codec{}, Verifier: &set.verify,
 		Settings: set.agent(set.first), Now: c.now, Alarm: wall.New(), Log: r.log, Version: version, Socket: r.path, Start: r.start(),
+		Host:    state.Host(),
 		Watched: func() []ipc.Watch { return watcher.Watched() },
 		Changed: func() { watcher.CredentialsChanged(); status.note() },
 		End:     func() { r.leave() },
 	})
 	status.agent = a
 	watcher = absorb.New(absorb.Config{
-		Agent: a, Rewritten: rewritten.Folder{Dir: state}, Consent: absorb.Consent{Dir: state},
-		Plugin: func() (string, error) { return c.chosenPlugin(rewritten.Folder{Dir: state}) }, Shared: kubeconfig.Shared,
+		Agent: a, Rewritten: rewritten.Folder{Dir: dir}, Consent: absorb.Consent{Dir: dir},
+		Plugin: func() (string, error) { return c.chosenPlugin(rewritten.Folder{Dir: dir}) }, Shared: kubeconfig.Shared,
 		Settings: watching(set.first), Now: c.now, Log: r.log,
 	})
 	return a, watcher, status

@@ -15,7 +15,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/cwagent/cwagent/agent/rewritten"
+	"github.com/cwagent/cwagent/agent/state"
 )
 
 // TestEndToEnd runs testdata/e2e with the built programs, upstream's kubectl and
@@ -39,7 +39,7 @@ func TestEndToEnd(t *testing.T) {
 		"within":     cmdWithin,
 		"eventually": cmdEventually,
 		"host":       cmdHost,
-		"turn":       cmdTurn,
+		"holding":    cmdHolding,
 		"secret":     cmdSecret,
 		"nowhere":    cmdNowhere,
 		"untildead":  cmdUntilDead,
@@ -177,12 +177,15 @@ func cmdEventually(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// cmdTurn runs a program while another cwagent rewrites kubeconfigs: turn sh -e FILE.
-func cmdTurn(ts *testscript.TestScript, neg bool, args []string) {
-	done, err := rewritten.Folder{Dir: ts.Getenv("CWAGENT_STATE_DIR")}.Turn()
+// cmdHolding runs a program while another cwagent has the lock of a file of the state
+// folder: holding rewriting sh -e FILE.
+func cmdHolding(ts *testscript.TestScript, neg bool, args []string) {
+	unlock, err := state.File{Dir: ts.Getenv("CWAGENT_STATE_DIR"), Name: args[0]}.Lock()
 	ts.Check(err)
-	defer done()
-	ts.Check(ts.Exec(args[0], args[1:]...))
+	defer unlock()
+	if err := ts.Exec(args[1], args[2:]...); (err != nil) != neg {
+		ts.Fatalf("%v: %v", args[1:], err)
+	}
 }
 
 // secrets holds the tokens that scripts look for, out of their reach.
