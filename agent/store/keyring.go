@@ -62,6 +62,10 @@ type vault interface {
 	// on its way, found last, without waiting for anything.
 	examine(ctx context.Context) (nature, error)
 	known() nature
+
+	// prompt is that of Keyring. The person has until ctx ends, the keyring wait for
+	// each answer of its own.
+	prompt(ctx context.Context, wait time.Duration) error
 }
 
 // items are what is in a vault, by name.
@@ -144,6 +148,22 @@ func (k *Keyring) Put(ctx context.Context, key string, s ipc.Secret) error {
 func (k *Keyring) Delete(ctx context.Context, key string) error {
 	if err := k.calls.Delete(ctx, key); err != nil {
 		return fmt.Errorf("delete keyring item %q: %w", key, err)
+	}
+	return nil
+}
+
+// Prompt has the keyring ask the person at the screen to unlock it, or to choose a
+// password where it holds no collection yet, and waits for the answer until ctx
+// ends. Where there is nothing to ask it asks nothing. It is for a program that
+// this person has just called, not for the agent.
+//
+// After nil the keyring can be used. A dismissed prompt is ErrRefused, one that
+// nobody answered ErrLocked; the window of gnome-keyring stays then, and still
+// unlocks it. ErrAbsent: there is no keyring, it does not answer itself, or nothing
+// can show its prompt, as over ssh.
+func (k *Keyring) Prompt(ctx context.Context) error {
+	if err := k.vault.prompt(ctx, k.calls.wait); err != nil {
+		return fmt.Errorf("unlock the keyring: %w", err)
 	}
 	return nil
 }

@@ -1,8 +1,12 @@
 package store
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"os"
 	"os/exec"
+	"time"
 
 	"github.com/cwagent/cwagent/agent"
 )
@@ -27,4 +31,27 @@ func platformAnswer(err error) error {
 		return agent.ErrAbsent
 	}
 	return agent.ErrRefused // 51, -25293: wrong password; 128: a person said no
+}
+
+// unlock has security(1) unlock the default keychain. It asks at the terminal, and
+// in a desktop session in a window: here is neither a password nor an argument.
+func unlock(ctx context.Context) error {
+	if security(ctx, "show-keychain-info").Run() == nil {
+		return nil // it is open
+	}
+	err := security(ctx, "unlock-keychain").Run()
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return fmt.Errorf("%w: nobody answered its prompt", agent.ErrLocked)
+	}
+	return nativeAnswer(err)
+}
+
+func security(ctx context.Context, verb string) *exec.Cmd {
+	c := exec.CommandContext(ctx, "/usr/bin/security", verb)
+	c.Cancel = func() error { return c.Process.Signal(os.Interrupt) } // it turns the terminal's echo on again
+	c.WaitDelay = time.Second
+	return c
 }

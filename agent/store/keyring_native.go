@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/zalando/go-keyring"
 
@@ -17,6 +18,8 @@ import (
 type native struct{}
 
 func newVault(func(string) string) vault { return native{} }
+
+func (native) prompt(ctx context.Context, _ time.Duration) error { return unlock(ctx) }
 
 func (n native) enter(_ context.Context, do func(items) error) error { return do(n) }
 

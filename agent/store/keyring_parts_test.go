@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cwagent/cwagent/agent"
 	"github.com/cwagent/cwagent/ipc"
@@ -27,6 +28,7 @@ func (b *box) enter(_ context.Context, do func(items) error) error { return do(b
 func (b *box) limit() int                                          { return 100 }
 func (b *box) known() nature                                       { return nature{is: "a box"} }
 func (b *box) examine(context.Context) (nature, error)             { return b.known(), nil }
+func (b *box) prompt(context.Context, time.Duration) error         { return nil }
 
 func (b *box) step() error {
 	if b.left == 0 {

@@ -12,6 +12,8 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"github.com/godbus/dbus/v5"
 )
 
 // known implements vault.
@@ -55,7 +57,7 @@ func (v *secretService) learn(ctx context.Context, c *conversation) error {
 		v.nature.Store(&nature{is: fmt.Sprintf("the Secret Service of %s; how it keeps its files is not known here", c.program(ctx, owner))})
 		return nil
 	}
-	id := unescapePath(path.Base(string(c.collection)))
+	id := collectionName(c.collection)
 	n := nature{is: fmt.Sprintf("gnome-keyring, collection %q", id)}
 	if file := keyringFile(v.getenv, id); inClear(file) {
 		n.plaintext = true
@@ -97,6 +99,9 @@ func inClear(file string) bool {
 	start, _ := io.ReadAll(io.LimitReader(f, 64))
 	return bytes.HasPrefix(bytes.TrimSpace(start), []byte("[keyring]"))
 }
+
+// collectionName is the id of a collection, which its file is called after.
+func collectionName(p dbus.ObjectPath) string { return unescapePath(path.Base(string(p))) }
 
 // unescapePath undoes what gnome-keyring does to an id in an object path: a
 // byte that is no letter or digit is "_" and two hex digits.

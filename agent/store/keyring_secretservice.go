@@ -21,8 +21,8 @@ import (
 // unlocks before each call and waits for the prompt without a limit, so that a
 // keyring locked between our look and its call would hang it and open a window;
 // it has no ctx, takes "login" before the default collection, and finds the bus
-// by itself: not in XDG_RUNTIME_DIR, but by starting one. Here no prompt can
-// open, as nothing calls Prompt.
+// by itself: not in XDG_RUNTIME_DIR, but by starting one. Here no prompt opens
+// but in prompt, which is for a program that a person has called.
 //
 // Each call has a connection of its own. It costs a millisecond, and there is
 // nothing to go stale when a bus or a keyring dies and returns.
@@ -95,6 +95,19 @@ func (v *secretService) enter(ctx context.Context, do func(items) error) error {
 
 // open connects to a Secret Service that exists and has a default collection.
 func (v *secretService) open(ctx context.Context) (*conversation, error) {
+	c, err := v.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if c.collection, err = c.defaultCollection(ctx); err != nil {
+		_ = c.conn.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// connect connects to a Secret Service that exists.
+func (v *secretService) connect(ctx context.Context) (*conversation, error) {
 	address, err := busAddress(v.getenv)
 	if err != nil {
 		return nil, err
@@ -104,10 +117,7 @@ func (v *secretService) open(ctx context.Context) (*conversation, error) {
 		return nil, err
 	}
 	c := &conversation{conn: conn}
-	if c.provided, err = c.provider(ctx); err == nil {
-		c.collection, err = c.defaultCollection(ctx)
-	}
-	if err != nil {
+	if c.provided, err = c.provider(ctx); err != nil {
 		_ = conn.Close()
 		return nil, err
 	}
@@ -141,15 +151,10 @@ func (c *conversation) owner(ctx context.Context, name string) (owner string, er
 // defaultCollection finds where new items go. Where there is none, which is so
 // in a home that never saw a desktop and in KeePassXC with its database closed,
 // none is made, as that would open a prompt; and nothing is "not found" there.
-func (c *conversation) defaultCollection(ctx context.Context) (p dbus.ObjectPath, err error) {
-	// Twice: gnome-keyring 42 was seen to deny the one it has, once in 20,000 calls.
-	for range 2 {
-		if err := c.call(ctx, secretsPath, serviceIface+".ReadAlias", "default").Store(&p); err != nil {
-			return "", err
-		}
-		if p != noObject {
-			break
-		}
+func (c *conversation) defaultCollection(ctx context.Context) (dbus.ObjectPath, error) {
+	p, err := c.alias(ctx)
+	if err != nil {
+		return "", err
 	}
 	if p == noObject {
 		return "", fmt.Errorf("%w: the keyring has no default collection", agent.ErrAbsent)
@@ -160,12 +165,30 @@ func (c *conversation) defaultCollection(ctx context.Context) (p dbus.ObjectPath
 	return p, nil
 }
 
+// alias reads which collection is the default one; noObject: none.
+func (c *conversation) alias(ctx context.Context) (p dbus.ObjectPath, err error) {
+	// Twice: gnome-keyring 42 was seen to deny the one it has, once in 20,000 calls.
+	for range 2 {
+		if err := c.call(ctx, secretsPath, serviceIface+".ReadAlias", "default").Store(&p); err != nil {
+			return "", err
+		}
+		if p != noObject {
+			break
+		}
+	}
+	return p, nil
+}
+
+func (c *conversation) locked(ctx context.Context) (is bool, err error) {
+	err = c.call(ctx, c.collection, "org.freedesktop.DBus.Properties.Get", collectionIface, "Locked").Store(&is)
+	return is, err
+}
+
 // unlocked reports an error if a person would have to unlock the collection. One
 // with a blank password says "locked" after each login too, until somebody asks:
 // Unlock then needs no prompt. It opens none anyway, it only offers one.
 func (c *conversation) unlocked(ctx context.Context, blank bool) error {
-	var locked bool
-	err := c.call(ctx, c.collection, "org.freedesktop.DBus.Properties.Get", collectionIface, "Locked").Store(&locked)
+	locked, err := c.locked(ctx)
 	if err != nil || !locked {
 		return err
 	}
@@ -176,9 +199,8 @@ func (c *conversation) unlocked(ctx context.Context, blank bool) error {
 		if err != nil || prompt == noObject && len(done) == 1 {
 			return err
 		}
-		_ = c.decline(ctx, prompt)
 	}
-	return fmt.Errorf("%w: collection %q", agent.ErrLocked, path.Base(string(c.collection)))
+	return fmt.Errorf("%w: collection %q", agent.ErrLocked, collectionName(c.collection))
 }
 
 // find returns the items of that name, those of the default collection first.
@@ -193,7 +215,7 @@ func (c *conversation) find(ctx context.Context, name string) ([]dbus.ObjectPath
 		return nil, agent.ErrNotFound
 	}
 	if len(found) == 0 {
-		return nil, fmt.Errorf("%w: the item is in collection %q", agent.ErrLocked, path.Base(path.Dir(string(locked[0]))))
+		return nil, fmt.Errorf("%w: the item is in collection %q", agent.ErrLocked, collectionName(dbus.ObjectPath(path.Dir(string(locked[0])))))
 	}
 	elsewhere := func(item dbus.ObjectPath) int {
 		if path.Dir(string(item)) == string(c.collection) {
@@ -236,7 +258,7 @@ func (c *conversation) write(ctx context.Context, name, value string) error {
 	if err != nil {
 		return answer(err)
 	}
-	return c.decline(ctx, prompt)
+	return wish(prompt)
 }
 
 // remove implements items.
@@ -250,18 +272,19 @@ func (c *conversation) remove(ctx context.Context, name string) error {
 		if err := c.call(ctx, item, itemIface+".Delete").Store(&prompt); err != nil {
 			return answer(err)
 		}
-		if err := c.decline(ctx, prompt); err != nil {
+		if err := wish(prompt); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// decline turns a wish to ask a person into a refusal.
-func (c *conversation) decline(ctx context.Context, prompt dbus.ObjectPath) error {
+// wish turns a wish to ask a person into a refusal. The prompt, which nobody has
+// seen, goes with our connection. It is not dismissed: that ends gnome-keyring if
+// somebody else's is on the screen (see unanswered).
+func wish(prompt dbus.ObjectPath) error {
 	if prompt == noObject {
 		return nil
 	}
-	_ = c.call(ctx, prompt, promptIface+".Dismiss").Err // else the keyring keeps the prompt until we hang up
 	return fmt.Errorf("%w: it wants to ask a person first", agent.ErrRefused)
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 
 	"golang.org/x/sys/windows"
@@ -20,3 +21,6 @@ func platformAnswer(err error) error {
 	}
 	return agent.ErrRefused
 }
+
+// unlock: the Credential Manager is open as long as the person is logged on.
+func unlock(context.Context) error { return nil }

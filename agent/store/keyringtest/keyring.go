@@ -32,6 +32,10 @@ type Options struct {
 	Blank    bool   // the collection has an empty password: it lies on disk in clear, and is locked until somebody asks
 	BusOnly  bool   // no daemon
 
+	// Prompter is the command that shows the daemon's prompts, as the bus starts it:
+	// Screen.Prompter or Blind. Empty means that nothing is installed that could.
+	Prompter string
+
 	// Items are in the collection from the start, by the attribute username, with
 	// the service "cwagent". The daemon needs many seconds to take 500.
 	Items map[string]string
@@ -100,7 +104,10 @@ func Start(dir string, o Options) (*Keyring, error) {
 			return nil, err
 		}
 	}
-	err := k.startBus()
+	err := k.install(o.Prompter)
+	if err == nil {
+		err = k.startBus()
+	}
 	if err == nil {
 		err = k.prepare(o)
 	}

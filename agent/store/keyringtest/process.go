@@ -79,6 +79,7 @@ const busConfig = `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Con
   <type>session</type>
   <listen>unix:path=%s</listen>
   <auth>EXTERNAL</auth>
+  <servicedir>%s</servicedir>
   <policy context="default">
     <allow send_destination="*"/>
     <allow receive_sender="*"/>
@@ -90,7 +91,7 @@ const busConfig = `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Con
 // startBus returns when the bus accepts connections: it prints its address then.
 func (k *Keyring) startBus() error {
 	config := filepath.Join(k.dir, "bus.conf")
-	if err := os.WriteFile(config, fmt.Appendf(nil, busConfig, k.socket()), 0o600); err != nil {
+	if err := os.WriteFile(config, fmt.Appendf(nil, busConfig, k.socket(), k.services()), 0o600); err != nil {
 		return err
 	}
 	r, w, err := os.Pipe()
