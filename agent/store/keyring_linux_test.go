@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/godbus/dbus/v5"
+
 	"github.com/cwagent/cwagent/agent"
 	"github.com/cwagent/cwagent/agent/store/keyringtest"
 	"github.com/cwagent/cwagent/ipc"
@@ -211,6 +213,42 @@ func TestKeyringLong(t *testing.T) {
 	remove(t, s, "prod.00000001")
 	for _, gen := range generations {
 		wantAbsent(t, s, partName("prod.00000001", gen, 1))
+	}
+}
+
+// The same crashes as in the model, at a real keyring.
+func TestKeyringPartsCrash(t *testing.T) {
+	t.Parallel()
+	k, _ := realKeyring(t, keyringtest.Options{})
+	v := &secretService{getenv: k.Getenv}
+	items := func() int {
+		c, err := v.open(t.Context())
+		must(t, err)
+		defer c.conn.Close()
+		var open, locked []dbus.ObjectPath
+		must(t, c.call(t.Context(), secretsPath, serviceIface+".SearchItems", map[string]string{"service": keyringService}).Store(&open, &locked))
+		return len(open)
+	}
+	crashes(t, v, items, "", ofLength(250, "a"))
+	crashes(t, v, items, ofLength(250, "b"), ofLength(350, "c"))
+	crashes(t, v, items, ofLength(350, "d"), "short")
+}
+
+// The longest token that a keyring of 2,500 bytes an item is expected to hold.
+func TestKeyring60kB(t *testing.T) {
+	t.Parallel()
+	k, _ := realKeyring(t, keyringtest.Options{})
+	value := ofLength(60_000, "60 kB")
+	for _, limit := range []int{0, 2900, 2500} {
+		s := NewKeyring(KeyringConfig{Getenv: k.Getenv, Wait: 20 * time.Second, Limit: limit})
+		began := time.Now()
+		put(t, s, "prod.00000001", value)
+		written := time.Now()
+		wantSecret(t, s, "prod.00000001", value)
+		read := time.Now()
+		remove(t, s, "prod.00000001")
+		t.Logf("limit %d: put %v, get %v, delete %v", limit, written.Sub(began), read.Sub(written), time.Since(read))
+		wantAbsent(t, s, "prod.00000001")
 	}
 }
 

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,34 +12,20 @@ import (
 	"github.com/cwagent/cwagent/ipc"
 )
 
-// box is a vault that dies after a number of operations, and may forget.
+// box is a vault that may forget.
 type box struct {
 	items   map[string]string
-	left    int // operations until it dies; negative: never
 	forgets bool
 }
 
-var errDied = fmt.Errorf("%w: it died", agent.ErrAbsent)
-
-func newBox() *box                                                 { return &box{items: map[string]string{}, left: -1} }
+func newBox() *box                                                 { return &box{items: map[string]string{}} }
 func (b *box) enter(_ context.Context, do func(items) error) error { return do(b) }
 func (b *box) limit() int                                          { return 100 }
 func (b *box) known() nature                                       { return nature{is: "a box"} }
 func (b *box) examine(context.Context) (nature, error)             { return b.known(), nil }
 func (b *box) prompt(context.Context, time.Duration) error         { return nil }
 
-func (b *box) step() error {
-	if b.left == 0 {
-		return errDied
-	}
-	b.left--
-	return nil
-}
-
 func (b *box) read(_ context.Context, name string) (string, error) {
-	if err := b.step(); err != nil {
-		return "", err
-	}
 	v, ok := b.items[name]
 	if !ok {
 		return "", agent.ErrNotFound
@@ -50,9 +34,6 @@ func (b *box) read(_ context.Context, name string) (string, error) {
 }
 
 func (b *box) write(_ context.Context, name, value string) error {
-	if err := b.step(); err != nil {
-		return err
-	}
 	if len(value) > b.limit() {
 		return fmt.Errorf("%w: too long", agent.ErrRefused)
 	}
@@ -63,14 +44,59 @@ func (b *box) write(_ context.Context, name, value string) error {
 }
 
 func (b *box) remove(_ context.Context, name string) error {
-	if err := b.step(); err != nil {
-		return err
-	}
 	if _, ok := b.items[name]; !ok {
 		return agent.ErrNotFound
 	}
 	delete(b.items, name)
 	return nil
+}
+
+// mortal is a vault that dies, or whose user does, at one of its effects: before
+// it, or after it but before anybody is told.
+type mortal struct {
+	vault
+	left int  // effects until it dies; negative: never
+	late bool // the one that it dies at comes about
+}
+
+var errDied = fmt.Errorf("%w: it died", agent.ErrAbsent)
+
+func (m *mortal) enter(ctx context.Context, do func(items) error) error {
+	return m.vault.enter(ctx, func(in items) error { return do(mortalItems{m, in}) })
+}
+
+type mortalItems struct {
+	m  *mortal
+	in items
+}
+
+func (i mortalItems) read(ctx context.Context, name string) (string, error) {
+	if i.m.left == 0 {
+		return "", errDied
+	}
+	return i.in.read(ctx, name)
+}
+
+func (i mortalItems) write(ctx context.Context, name, value string) error {
+	return i.effect(func() error { return i.in.write(ctx, name, value) })
+}
+
+func (i mortalItems) remove(ctx context.Context, name string) error {
+	return i.effect(func() error { return i.in.remove(ctx, name) })
+}
+
+func (i mortalItems) effect(do func() error) error {
+	if i.m.left == 0 {
+		return errDied
+	}
+	i.m.left--
+	if i.m.left != 0 {
+		return do()
+	}
+	if i.m.late {
+		_ = do()
+	}
+	return errDied
 }
 
 // ofLength returns a value whose every stretch is its own.
@@ -97,55 +123,77 @@ func TestPartsCrash(t *testing.T) {
 	}
 	for _, old := range values {
 		for _, next := range values[1:] {
-			for n := 0; crashed(t, old, next, n); n++ {
+			b := newBox()
+			crashes(t, b, func() int { return len(b.items) }, old, next)
+		}
+	}
+}
+
+// crashes cuts a Put of next over old, and then a Delete, at each of its effects.
+// v is empty before and after, and holds that many items.
+func crashes(t *testing.T, v vault, items func() int, old, next string) {
+	t.Helper()
+	for n, whole := 1, false; !whole; n++ {
+		for _, late := range []bool{false, true} {
+			p := &parts{vault: &mortal{vault: v, left: -1, late: late}, limit: 100}
+			whole = crashed(t, p, old, next, n)
+			where := fmt.Sprintf("put %.20q over %.20q, dead at effect %d, late: %v", next, old, n, late)
+			if got, want := items(), itemsOf(next); got != want {
+				t.Fatalf("%s: then %d items, want %d", where, got, want)
+			}
+			cutDelete(t, p, next, n)
+			if n := items(); n != 0 {
+				t.Fatalf("%s, and a delete: %d items are left", where, n)
 			}
 		}
 	}
 }
 
-// crashed cuts a Put, and then a Delete, after n operations, and reports whether
-// the Put was that long.
-func crashed(t *testing.T, old, next string, n int) (cut bool) {
+// crashed cuts a Put at effect n, then one of another value elsewhere, and then lets
+// one come through. It reports whether the first was not that long.
+func crashed(t *testing.T, p *parts, old, next string, n int) (whole bool) {
 	t.Helper()
-	ctx, b := t.Context(), newBox()
-	p := &parts{vault: b, limit: b.limit()}
+	ctx, m := t.Context(), p.vault.(*mortal)
 	if old != "" {
 		put2(t, p, old)
 	}
-	b.left = n
+	m.left = n
 	err := p.Put(ctx, "k", ipc.NewSecret(next))
-	cut = b.left == 0
-	b.left = -1
+	whole = m.left > 0
+	m.left = -1
 	got, gotErr := p.Get(ctx, "k")
 	switch v := got.Reveal(); {
 	case err == nil && v == next, err != nil && old == "" && errors.Is(gotErr, agent.ErrNotFound):
 	case err != nil && gotErr == nil && (v == old || v == next):
 	default:
-		t.Fatalf("put %.20q over %.20q, dead after %d: put %v; get %.20q, %v", next, old, n, err, v, gotErr)
+		t.Fatalf("put %.20q over %.20q, dead at effect %d: put %v; get %.20q, %v", next, old, n, err, v, gotErr)
 	}
 
-	// A second one that is cut short as well, elsewhere.
-	b.left = n / 2
-	_ = p.Put(ctx, "k", ipc.NewSecret(ofLength(550, "e")))
-	b.left = -1
-	if got, err := p.Get(ctx, "k"); err != nil && !errors.Is(err, agent.ErrNotFound) {
-		t.Fatalf("two crashes: %.20q, %v", got.Reveal(), err)
+	third := ofLength(550, "e")
+	m.left = n/2 + 1
+	_ = p.Put(ctx, "k", ipc.NewSecret(third))
+	m.left = -1
+	again, err := p.Get(ctx, "k")
+	if v := again.Reveal(); v != got.Reveal() && v != third || errors.Is(err, agent.ErrNotFound) != again.Empty() {
+		t.Fatalf("two crashes: %.20q, %v", v, err)
 	}
 	put2(t, p, next)
-	if want := itemsOf(b, next); len(b.items) != want {
-		t.Fatalf("put %.20q over %.20q, dead after %d: then %d items, want %d: %v", next, old, n, len(b.items), want, slices.Sorted(maps.Keys(b.items)))
-	}
+	return whole
+}
 
-	b.left = n
-	err = p.Delete(ctx, "k")
-	b.left = -1
-	if got, gotErr := p.Get(ctx, "k"); !errors.Is(gotErr, agent.ErrNotFound) && (err == nil || got.Reveal() != next) {
-		t.Fatalf("delete, dead after %d: %v; get %.20q, %v", n, err, got.Reveal(), gotErr)
+// cutDelete cuts a Delete at effect n, and then lets one come through.
+func cutDelete(t *testing.T, p *parts, value string, n int) {
+	t.Helper()
+	m := p.vault.(*mortal)
+	m.left = n
+	err := p.Delete(t.Context(), "k")
+	m.left = -1
+	if got, gotErr := p.Get(t.Context(), "k"); !errors.Is(gotErr, agent.ErrNotFound) && (err == nil || got.Reveal() != value) {
+		t.Fatalf("delete, dead at effect %d: %v; get %.20q, %v", n, err, got.Reveal(), gotErr)
 	}
-	if err := p.Delete(ctx, "k"); err != nil || len(b.items) != 0 {
-		t.Fatalf("delete: %v; %v is left", err, slices.Sorted(maps.Keys(b.items)))
+	if err := p.Delete(t.Context(), "k"); err != nil {
+		t.Fatalf("delete: %v", err)
 	}
-	return cut
 }
 
 func put2(t *testing.T, p *parts, value string) {
@@ -158,11 +206,12 @@ func put2(t *testing.T, p *parts, value string) {
 	}
 }
 
-func itemsOf(b *box, value string) int {
-	if len(value) <= b.limit() && !strings.HasPrefix(value, headMark) {
+// itemsOf is how many items a value is, with parts of 100 bytes.
+func itemsOf(value string) int {
+	if len(value) <= 100 && !strings.HasPrefix(value, headMark) {
 		return 1
 	}
-	return 1 + (len(value)+b.limit()-1)/b.limit()
+	return 1 + (len(value)+99)/100
 }
 
 // A torn value is an error of its own, and never a wrong secret.
