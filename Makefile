@@ -85,11 +85,12 @@ FUZZ     := ./ipc:FuzzFrame ./ipc:FuzzReadFrame ./agent/render:FuzzDecode ./agen
             ./agent/kubeconfig:FuzzMerge \
             ./agent/coreweave:FuzzWhoami ./agent/config:FuzzConfig ./agent/source:FuzzOutput
 
-soak: build testbed ## the long forms: every fuzzer for FUZZTIME, 30,000 kubeconfigs, 100 times 60 days, a clock that is set (in a VM), everything three times
+soak: build testbed ## the long forms: every fuzzer for FUZZTIME, 30,000 kubeconfigs, 100 times 60 days, a clock that is set (in a VM), a keyring that hangs for a minute, everything three times
 	./.ci/deps soak
 	./agent/wall/vm.sh
 	$(GO) test ./agent -run 'TestSimulation$$' -count 1 -timeout 30m -simulate 100
 	$(GO) test ./agent/kubeconfig -run 'TestEditAnything|TestEditDamaged|TestRestoreEdited|TestMergeAnything' -count 1 -timeout 30m -samples 30000
+	$(GO) test ./cmd/cwagent -run 'TestEndToEnd/underload$$' -count 1 -timeout 10m -hang 60s
 	for f in $(FUZZ); do $(GO) test $${f%:*} -run '^$$' -fuzz "^$${f#*:}$$" -fuzztime $(FUZZTIME) || exit 1; done
 	$(GO) test -race -count 3 -timeout 30m ./...
 

@@ -45,6 +45,7 @@ func TestEndToEnd(t *testing.T) {
 		"untildead":  cmdUntilDead,
 		"keyring":    cmdKeyring,
 		"hammer":     cmdHammer,
+		"ask":        cmdAsk,
 		"tinydisk":   cmdTinyDisk,
 		"steady":     cmdSteady,
 		"quiet":      cmdQuiet,
@@ -58,6 +59,7 @@ func TestEndToEnd(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH", bin+string(filepath.ListSeparator)+env.Getenv("PATH"))
 			env.Setenv("BED", bed)
+			env.Setenv("HANG", hang.String())
 			if err := home(env); err != nil {
 				return err
 			}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"sync"
 
@@ -16,13 +17,13 @@ var keyrings sync.Map
 // cmdKeyring gives a script a real gnome-keyring on a bus of its own, and does
 // to it what days do to keyrings:
 //
-//	keyring start|locked|blank|fresh
+//	keyring start|locked|blank|fresh|full
 //	keyring lock|unlock|stop|continue|kill|killbus|restart
 func cmdKeyring(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 1 {
-		ts.Fatalf("usage: keyring start|locked|blank|fresh|lock|unlock|stop|continue|kill|killbus|restart")
+		ts.Fatalf("usage: keyring start|locked|blank|fresh|full|lock|unlock|stop|continue|kill|killbus|restart")
 	}
-	begin := map[string]keyringtest.Options{"start": {}, "locked": {Locked: true}, "blank": {Blank: true}, "fresh": {Fresh: true}}
+	begin := map[string]keyringtest.Options{"start": {}, "locked": {Locked: true}, "blank": {Blank: true}, "fresh": {Fresh: true}, "full": {Items: fiveHundred()}}
 	if o, ok := begin[args[0]]; ok {
 		startKeyring(ts, o)
 		return
@@ -41,6 +42,15 @@ func cmdKeyring(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("keyring %s: unknown", args[0])
 	}
 	ts.Check(do())
+}
+
+// fiveHundred are items of ours that nobody knows any more.
+func fiveHundred() map[string]string {
+	items := map[string]string{}
+	for i := range 500 {
+		items[fmt.Sprintf("old cwtoken-%08x #%08x", i, i)] = "CW-SECRET-old"
+	}
+	return items
 }
 
 func startKeyring(ts *testscript.TestScript, o keyringtest.Options) {
