@@ -14,23 +14,26 @@ import (
 const aPersonsTime = time.Minute
 
 // asked runs Prompt while somebody does something about it.
-func asked(t *testing.T, s *Keyring, within time.Duration, do func()) error {
+func asked(t *testing.T, s *Keyring, within time.Duration, do func() error) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
 	answer := make(chan error, 1)
 	go func() { answer <- s.Prompt(ctx) }()
-	do()
+	must(t, do())
 	return <-answer
 }
 
+// quietly is what a person does at whom no window opens.
+func quietly() error { return nil }
+
 // left runs Prompt, and nobody answers after do.
-func left(t *testing.T, s *Keyring, do func()) {
+func left(t *testing.T, s *Keyring, do func() error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	answer := make(chan error, 1)
 	go func() { answer <- s.Prompt(ctx) }()
-	do()
+	must(t, do())
 	cancel()
 	wantOnly(t, "not answered", <-answer, agent.ErrLocked, "nobody answered its prompt")
 }
@@ -60,23 +63,22 @@ func TestPromptUnlocks(t *testing.T) {
 	wantAnswer(t, s, agent.ErrLocked, `collection "login"`)
 
 	// The window of before comes first.
-	err = asked(t, s, aPersonsTime, func() {
-		screen.Type("", "Escape")
-		screen.Prompted()
-		screen.Type("", "Escape")
+	err = asked(t, s, aPersonsTime, func() error {
+		must(t, screen.Type("", "Escape"))
+		return screen.Answer("", "Escape")
 	})
 	wantOnly(t, "dismissed", err, agent.ErrRefused, "the prompt was dismissed")
-	screen.Gone()
+	must(t, screen.Gone())
 	wantAnswer(t, s, agent.ErrLocked, `collection "login"`)
 
-	err = asked(t, s, aPersonsTime, func() {
-		screen.Prompted()
-		screen.Type(keyringtest.Password, "Return")
-	})
+	err = asked(t, s, aPersonsTime, func() error { return screen.Answer(keyringtest.Password, "Return") })
 	wantOnly(t, "answered", err, nil, "")
-	screen.Gone()
+	must(t, screen.Gone())
 	wantSecret(t, s, "prod.00000001", "one")
 	wantOnly(t, "open already", s.Prompt(t.Context()), nil, "")
+	if !screen.Empty() {
+		t.Error("what is open needs no prompt")
+	}
 }
 
 // Who comes late to a window that was left finds it open, and so does the next
@@ -86,9 +88,9 @@ func TestPromptAnsweredLate(t *testing.T) {
 	screen := keyringtest.NewScreen(t)
 	_, s := realKeyring(t, keyringtest.Options{Locked: true, Prompter: screen.Prompter()})
 	left(t, s, screen.Prompted)
-	err := asked(t, s, aPersonsTime, func() { screen.Type(keyringtest.Password, "Return") })
+	err := asked(t, s, aPersonsTime, func() error { return screen.Type(keyringtest.Password, "Return") })
 	wantOnly(t, "answered", err, nil, "")
-	screen.Gone()
+	must(t, screen.Gone())
 	must(t, s.Look(t.Context()))
 }
 
@@ -98,18 +100,17 @@ func TestPromptMakes(t *testing.T) {
 	screen := keyringtest.NewScreen(t)
 	k, s := realKeyring(t, keyringtest.Options{Fresh: true, Prompter: screen.Prompter()})
 	left(t, s, screen.Prompted)
-	screen.Gone()
+	must(t, screen.Gone())
 
-	err := asked(t, s, aPersonsTime, func() { screen.Prompted(); screen.Type("", "Escape") })
+	err := asked(t, s, aPersonsTime, func() error { return screen.Answer("", "Escape") })
 	wantOnly(t, "dismissed", err, agent.ErrRefused, "the prompt was dismissed")
-	screen.Gone()
+	must(t, screen.Gone())
 	wantAnswer(t, s, agent.ErrAbsent, "no default collection")
 
 	w := watching(t, s)
-	err = asked(t, s, aPersonsTime, func() {
-		screen.Prompted()
-		screen.Type("new", "Tab")
-		screen.Type("new", "Return")
+	err = asked(t, s, aPersonsTime, func() error {
+		must(t, screen.Answer("new", "Tab"))
+		return screen.Type("new", "Return")
 	})
 	wantOnly(t, "answered", err, nil, "")
 	w.within("there is a collection", func() error { return nil })
@@ -131,11 +132,9 @@ func TestPromptUnlocksAll(t *testing.T) {
 	must(t, k.SetDefault("new", "another"))
 	k.Kill()
 	must(t, k.RestartLocked())
-	err := asked(t, s, aPersonsTime, func() {
-		screen.Prompted()
-		screen.Type("another", "Return")
-		screen.Prompted()
-		screen.Type(keyringtest.Password, "Return")
+	err := asked(t, s, aPersonsTime, func() error {
+		must(t, screen.Answer("another", "Return"))
+		return screen.Answer(keyringtest.Password, "Return")
 	})
 	wantOnly(t, "answered", err, nil, "")
 	wantSecret(t, s, "prod.00000001", "one")
@@ -176,16 +175,16 @@ func TestPromptNobodyAnswers(t *testing.T) {
 	}
 	for what, do := range map[string][2]func() error{"keyring": {k.Stop, k.Continue}, "bus": {k.StopBus, k.ContinueBus}} {
 		must(t, do[0]())
-		silent(what+" stopped", asked(t, s, aPersonsTime, func() {}))
+		silent(what+" stopped", asked(t, s, aPersonsTime, quietly))
 		must(t, do[1]())
 	}
 
 	s = NewKeyring(KeyringConfig{Getenv: k.Getenv, Wait: 10 * time.Second})
-	err := asked(t, s, aPersonsTime, func() { screen.Prompted(); k.Kill() })
+	err := asked(t, s, aPersonsTime, func() error { defer k.Kill(); return screen.Prompted() })
 	wantOnly(t, "killed", err, agent.ErrAbsent, "the keyring has ended")
-	screen.Gone()
+	must(t, screen.Gone())
 	must(t, k.RestartLocked())
-	err = asked(t, s, aPersonsTime, func() { screen.Prompted(); k.KillBus() })
+	err = asked(t, s, aPersonsTime, func() error { defer k.KillBus(); return screen.Prompted() })
 	wantOnly(t, "bus killed", err, agent.ErrAbsent, "the session bus has ended")
 }
 
@@ -194,7 +193,7 @@ func TestPromptOther(t *testing.T) {
 	t.Parallel()
 	o := &otherService{dflt: "/c", locked: true}
 	s := o.serve(t)
-	wantOnly(t, "not answered", asked(t, s, time.Second, func() {}), agent.ErrLocked, "nobody answered its prompt")
+	wantOnly(t, "not answered", asked(t, s, time.Second, quietly), agent.ErrLocked, "nobody answered its prompt")
 	if got := o.told(); got != "[Unlock Prompt Dismiss]" {
 		t.Errorf("it was told %v", got)
 	}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -18,14 +20,21 @@ var keyrings sync.Map
 // to it what days do to keyrings:
 //
 //	keyring start|locked|blank|fresh|full
+//	keyring shown            locked, and there is a screen that its prompts open on
+//	keyring answer|dismiss   what a person does to the next one
+//	keyring unasked          wants none to be there
 //	keyring lock|unlock|stop|continue|kill|killbus|restart
 func cmdKeyring(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 1 {
-		ts.Fatalf("usage: keyring start|locked|blank|fresh|full|lock|unlock|stop|continue|kill|killbus|restart")
+		ts.Fatalf("usage: keyring start|locked|blank|fresh|full|shown|answer|dismiss|unasked|lock|unlock|stop|continue|kill|killbus|restart")
 	}
 	begin := map[string]keyringtest.Options{"start": {}, "locked": {Locked: true}, "blank": {Blank: true}, "fresh": {Fresh: true}, "full": {Items: fiveHundred()}}
 	if o, ok := begin[args[0]]; ok {
 		startKeyring(ts, o)
+		return
+	}
+	if args[0] == "shown" {
+		startScreen(ts)
 		return
 	}
 	v, ok := keyrings.Load(ts.MkAbs("."))
@@ -37,11 +46,38 @@ func cmdKeyring(ts *testscript.TestScript, neg bool, args []string) {
 		"lock": k.Lock, "unlock": k.Unlock, "stop": k.Stop, "continue": k.Continue, "restart": k.Restart,
 		"kill":    func() error { k.Kill(); return nil },
 		"killbus": func() error { k.KillBus(); return nil },
+		"answer":  func() error { return screenOf(ts).Answer(keyringtest.Password, "Return") },
+		"unasked": func() error {
+			if !screenOf(ts).Empty() {
+				return errors.New("a prompt is shown")
+			}
+			return nil
+		},
+		"dismiss": func() error { return screenOf(ts).Answer("", "Escape") },
 	}[args[0]]
 	if do == nil {
 		ts.Fatalf("keyring %s: unknown", args[0])
 	}
 	ts.Check(do())
+}
+
+// screens holds the screen of each script, by the script's folder.
+var screens sync.Map
+
+func startScreen(ts *testscript.TestScript) {
+	screen, err := keyringtest.StartScreen(ts.MkAbs("."))
+	ts.Check(err)
+	ts.Defer(screen.Close)
+	screens.Store(ts.MkAbs("."), screen)
+	startKeyring(ts, keyringtest.Options{Locked: true, Prompter: screen.Prompter()})
+}
+
+func screenOf(ts *testscript.TestScript) *keyringtest.Screen {
+	v, ok := screens.Load(ts.MkAbs("."))
+	if !ok {
+		ts.Fatalf("no screen is there")
+	}
+	return v.(*keyringtest.Screen)
 }
 
 // fiveHundred are items of ours that nobody knows any more.
@@ -76,4 +112,4 @@ func cmdTinyDisk(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // missing says what the end-to-end tests need and this machine lacks.
-func missing() error { return keyringtest.Missing() }
+func missing() error { return cmp.Or(keyringtest.Missing(), keyringtest.ScreenMissing()) }

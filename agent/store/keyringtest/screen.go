@@ -5,11 +5,11 @@ package keyringtest
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -28,7 +28,7 @@ const Blind = "/usr/bin/env -u DISPLAY -u WAYLAND_DISPLAY " + gcrPrompter
 // A Screen is an X display, and the person who sits at it. No window manager runs:
 // the prompter takes the keyboard for itself.
 type Screen struct {
-	t       testing.TB
+	x       *process
 	display string
 	last    string // the window of the last prompt
 }
@@ -37,35 +37,58 @@ type Screen struct {
 // missing the test is skipped, or fails if CI=true.
 func NewScreen(t testing.TB) *Screen {
 	t.Helper()
-	for program, pkg := range map[string]string{"Xvfb": "xvfb", "xdotool": "xdotool", gcrPrompter: "gcr"} {
-		if _, err := exec.LookPath(program); err != nil {
-			ipctest.Skip(t, fmt.Sprintf("not installed: %s (Debian: %s)", program, pkg))
+	if err := ScreenMissing(); err != nil {
+		ipctest.Skip(t, err.Error())
+	}
+	s, err := StartScreen(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// ScreenMissing is Missing for a screen.
+func ScreenMissing() error {
+	for _, p := range []string{"Xvfb", "xdotool", gcrPrompter} {
+		if _, err := exec.LookPath(p); err != nil {
+			return fmt.Errorf("not installed: %s (Debian: xvfb xdotool gcr)", p)
 		}
 	}
-	// Xvfb can choose a number itself, and two at once choose the same. Without
-	// -noreset it begins anew when the only program there ends, such as an xdotool.
-	number := strconv.Itoa(os.Getpid()*100 + int(screens.Add(1)))
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	k := &Keyring{dir: t.TempDir()}
-	p, err := k.spawn("", []*os.File{w}, "Xvfb", ":"+number, "-displayfd", "3", "-screen", "0", "800x600x24", "-nolisten", "tcp", "-noreset")
-	_ = w.Close()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { p.kill(); _ = os.Remove("/tmp/.X11-unix/X" + number) })
-	if _, err := bufio.NewReader(r).ReadString('\n'); err != nil { // it tells when it can be used
-		p.kill()
-		t.Fatalf("keyring test: Xvfb: %v: %s", err, &p.stderr)
-	}
-	return &Screen{t: t, display: ":" + number}
+	return nil
 }
 
 // screens are those that this process has had so far.
 var screens atomic.Int32
+
+// StartScreen returns when the display can be used; dir is where it runs.
+func StartScreen(dir string) (*Screen, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	// Xvfb can choose a number itself, and two at once choose the same. Without
+	// -noreset it begins anew when the only program there ends, such as an xdotool.
+	s := &Screen{display: fmt.Sprintf(":%d", os.Getpid()*100+int(screens.Add(1)))}
+	k := &Keyring{dir: dir}
+	s.x, err = k.spawn("", []*os.File{w}, "Xvfb", s.display, "-displayfd", "3", "-screen", "0", "800x600x24", "-nolisten", "tcp", "-noreset")
+	_ = w.Close()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := bufio.NewReader(r).ReadString('\n'); err != nil { // it tells when it can be used
+		s.Close()
+		return nil, fmt.Errorf("keyring test: Xvfb: %w: %s", err, &s.x.stderr)
+	}
+	return s, nil
+}
+
+// Close ends the display, and with it what shows something there.
+func (s *Screen) Close() {
+	s.x.kill()
+	_ = os.Remove("/tmp/.X11-unix/X" + s.display[1:])
+}
 
 // Prompter is the command that shows prompts here.
 func (s *Screen) Prompter() string {
@@ -74,66 +97,74 @@ func (s *Screen) Prompter() string {
 
 // Prompted waits until a prompt is shown, after the last Prompted another one.
 // What is typed goes to it, even before it takes the keyboard for itself.
-func (s *Screen) Prompted() {
-	s.t.Helper()
+func (s *Screen) Prompted() error {
 	for end := time.Now().Add(patience); time.Now().Before(end); {
 		for _, window := range s.prompts() {
 			if window == s.last {
 				continue
 			}
-			if _, err := s.tool("windowfocus", "--sync", window); err == nil { // or it is gone already
+			if _, err := s.xdotool("windowfocus", "--sync", window); err == nil { // or it is gone already
 				s.last = window
-				return
+				return nil
 			}
 		}
 	}
-	s.t.Fatal("keyring test: no prompt is shown")
+	return errors.New("keyring test: no prompt is shown")
 }
 
 // Type types text into the prompt and presses a key after it, such as Return or
 // Escape.
-func (s *Screen) Type(text, key string) {
-	s.t.Helper()
+func (s *Screen) Type(text, key string) error {
 	if text != "" {
-		s.do("type", "--delay", "1", text)
+		if _, err := s.xdotool("type", "--delay", "1", text); err != nil {
+			return err
+		}
 	}
-	s.do("key", key)
+	_, err := s.xdotool("key", key)
+	return err
+}
+
+// Answer is Prompted and Type.
+func (s *Screen) Answer(text, key string) error {
+	if err := s.Prompted(); err != nil {
+		return err
+	}
+	return s.Type(text, key)
 }
 
 // Gone waits until no prompt is shown.
-func (s *Screen) Gone() {
-	s.t.Helper()
-	for end := time.Now().Add(patience); len(s.prompts()) > 0; {
+func (s *Screen) Gone() error {
+	for end := time.Now().Add(patience); !s.Empty(); {
 		if time.Now().After(end) {
-			s.t.Fatal("keyring test: the prompt is still there")
+			return errors.New("keyring test: the prompt is still there")
 		}
 	}
 	s.last = "" // another prompter may have the same number
+	return nil
 }
+
+// Empty reports whether no prompt is shown.
+func (s *Screen) Empty() bool { return len(s.prompts()) == 0 }
 
 // prompts are the windows of prompts.
 func (s *Screen) prompts() []string {
-	out, err := s.tool("search", "--onlyvisible", "--class", "gcr-prompter")
+	out, err := s.xdotool("search", "--onlyvisible", "--class", "gcr-prompter")
 	if err != nil {
 		return nil
 	}
 	return strings.Fields(out)
 }
 
-func (s *Screen) do(args ...string) {
-	s.t.Helper()
-	if out, err := s.tool(args...); err != nil {
-		s.t.Fatalf("keyring test: xdotool %s: %v: %s", args[0], err, out)
-	}
-}
-
-func (s *Screen) tool(args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+func (s *Screen) xdotool(args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	c := exec.CommandContext(ctx, "xdotool", args...)
 	c.Env = []string{"DISPLAY=" + s.display, "PATH=" + os.Getenv("PATH")}
 	out, err := c.CombinedOutput()
-	return string(out), err
+	if err != nil {
+		return "", fmt.Errorf("keyring test: xdotool %s: %w: %s", args[0], err, out)
+	}
+	return string(out), nil
 }
 
 // services is the folder of what the bus starts.
