@@ -55,6 +55,9 @@ type Config struct {
 
 	// End ends the run after what is being answered. It returns at once.
 	End func()
+
+	// Latch locks it; nil: it cannot be.
+	Latch Latch
 }
 
 // Agent is the daemon's body of ipc.Agent.
@@ -94,7 +97,8 @@ type Agent struct {
 	cas   map[string][]byte      // certificate authorities of bound servers; replaced, never written to
 	rules Settings               // in force
 
-	flights flights // what is being done about which credential
+	given   atomic.Int64 // when a token was given out last, Unix nanoseconds; 0: none was
+	flights flights      // what is being done about which credential
 }
 
 var _ ipc.Agent = (*Agent)(nil)
@@ -264,5 +268,9 @@ func (a *Agent) turn(ctx context.Context) (leave func(), err error) {
 
 // info describes this agent.
 func (a *Agent) info() ipc.AgentInfo {
-	return ipc.AgentInfo{Version: a.Version, PID: os.Getpid(), Started: a.started, Start: a.Start, Socket: a.Socket}
+	since, guarded := a.locked()
+	return ipc.AgentInfo{
+		Version: a.Version, PID: os.Getpid(), Started: a.started, Start: a.Start, Socket: a.Socket,
+		Locked: known(since), Guarded: guarded,
+	}
 }

@@ -26,6 +26,7 @@ type rendering struct {
 func (a *Agent) Fetch(ctx context.Context, r ipc.FetchRequest) (ipc.FetchReply, error) {
 	out, err := a.fetch(ctx, r)
 	if err == nil {
+		a.given.Store(a.Now().UnixNano())
 		return ipc.FetchReply{Stdout: out}, nil
 	}
 	e, ok := err.(*ipc.Error)
@@ -239,6 +240,7 @@ func (a *Agent) Token(ctx context.Context, r ipc.TokenRequest) (ipc.Secret, erro
 		return ipc.Secret{}, err
 	}
 	p, _ := peer.FromContext(ctx)
+	a.given.Store(a.Now().UnixNano())
 	a.Log.Info("token revealed", "credential", r.Name, "pid", p.PID)
 	return c.token.secret, nil
 }

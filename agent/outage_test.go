@@ -95,7 +95,7 @@ func TestLockedAsked(t *testing.T) {
 		l.asked()
 		for range 30 { // kubectl asks five times; here are six of them in three seconds
 			takes(w.t, "a fetch", 0, 0, func() {
-				if _, _, stderr := w.fetch("c1", home); stderr != "cwagent: credential \"c1\": the disk is locked\nhint: unlock it, and try again; cwagent status shows the store\n" {
+				if _, _, stderr := w.fetch("c1", home); stderr != "cwagent: credential \"c1\": the disk is locked\nhint: cwagent unlock; cwagent status shows the store\n" {
 					w.t.Error(stderr)
 				}
 			})

@@ -162,7 +162,7 @@ func plaintext(ctx context.Context, s Store) bool {
 // storeHint says what a person can do about a store that did not take a token.
 func storeHint(err error) string {
 	if errors.Is(err, ErrLocked) {
-		return "unlock it, and try again; nothing was changed"
+		return "cwagent unlock, and try again; nothing was changed"
 	}
 	return "nothing was changed; --ephemeral keeps a token in the agent's memory only"
 }

@@ -86,6 +86,7 @@ func (a *Agent) logFault(name string, was, is *trouble) {
 // lacking says why a credential without a token has none.
 func (a *Agent) lacking(c *credential) (gap, string) {
 	kind := a.Store.Info().Kind
+	since, _ := a.locked()
 	switch t := a.trouble.Load(); {
 	case c.token.missing() && a.far() != "":
 		return gapLocked, "its token rests in the " + kind + " of " + a.far()
@@ -95,6 +96,8 @@ func (a *Agent) lacking(c *credential) (gap, string) {
 		return gapEmpty, "its token was in memory only, and the agent has been restarted since"
 	case !c.token.inStore():
 		return gapEmpty, "there is no token"
+	case !since.IsZero():
+		return gapLocked, "the agent is locked since " + clock(since, a.Now())
 	case t != nil && errors.Is(t.err, ErrLocked):
 		return gapLocked, "the " + kind + " is locked"
 	case t != nil:
@@ -110,11 +113,14 @@ func (a *Agent) lacking(c *credential) (gap, string) {
 
 // remedy says what helps where the store does not give the token of c.
 func (a *Agent) remedy(c *credential) string {
+	if since, _ := a.locked(); !since.IsZero() {
+		return "cwagent unlock"
+	}
 	switch t := a.trouble.Load(); {
 	case c.token.missing() && a.far() != "":
 		return farHint(a.far())
 	case t != nil && errors.Is(t.err, ErrLocked):
-		return "unlock it, and try again; cwagent status shows the store"
+		return "cwagent unlock; cwagent status shows the store"
 	case t != nil:
 		return "it is asked again and again; cwagent status shows the store"
 	case c.token.fault != nil:

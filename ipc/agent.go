@@ -49,6 +49,13 @@ type Agent interface {
 	// far it is: until it is done it wants to be called again.
 	Migrate(ctx context.Context, r MigrateRequest) (MigrateReply, error)
 
+	// Lock has the agent give nothing out any more, and forget what it holds.
+	Lock(ctx context.Context, r LockRequest) error
+
+	// Unlock undoes that, and opens a store that a passphrase opens. The reply says
+	// what is still wanted, if anything: then it is to be called again with that.
+	Unlock(ctx context.Context, r UnlockRequest) (UnlockReply, error)
+
 	// Leave has the agent save what it can, and then end.
 	Leave(ctx context.Context, r LeaveRequest) error
 }

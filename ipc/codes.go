@@ -15,6 +15,8 @@ const (
 	OpRetired Op = 9
 	OpAddAll  Op = 10
 	OpLeave   Op = 11
+	OpLock    Op = 12
+	OpUnlock  Op = 13
 	OpMigrate Op = 14
 	OpStores  Op = 15
 )
@@ -46,6 +48,7 @@ const (
 	CodeChanged     Code = 20 // the credential is not the one that was meant any more
 	CodeRenewing    Code = 21 // the next token is on its way: try again
 	CodeSource      Code = 22 // the source gives no token, or none that will do
+	CodePassphrase  Code = 23 // it is not the right one
 )
 
 // An Error is an answer that a person will read: what went wrong and why, and

@@ -157,6 +157,32 @@ type MigrateReply struct {
 	Done    bool   `json:"done"`
 }
 
+// LockRequest locks the agent. Where a token would be lost by that, it does not.
+type LockRequest struct {
+	Passphrase Secret `json:"-"`               // that will unlock it; empty: anybody of this user can
+	Force      bool   `json:"force,omitempty"` // lose what is in memory only
+}
+
+// UnlockRequest answers what the last reply wanted.
+type UnlockRequest struct {
+	Passphrase Secret `json:"-"`
+}
+
+// UnlockReply says what is still locked.
+type UnlockReply struct {
+	Wants Wanted `json:"wants,omitempty"` // empty: nothing, it is unlocked
+	Was   bool   `json:"was,omitempty"`   // something was locked before
+}
+
+// Wanted is what an unlock waits for.
+type Wanted string
+
+const (
+	WantsPassphrase Wanted = "passphrase" // that the agent was locked with
+	WantsStore      Wanted = "store"      // the passphrase of the store
+	WantsKeyring    Wanted = "keyring"    // that somebody unlocks the keyring
+)
+
 // LeaveRequest asks an agent to save what it can and to leave, which it does after
 // the answer; where a token would be lost by that, it stays.
 type LeaveRequest struct {
@@ -243,6 +269,9 @@ type AgentInfo struct {
 	Started time.Time `json:"started"`
 	Start   Start     `json:"start"`
 	Socket  string    `json:"socket"`
+
+	Locked  *time.Time `json:"lockedSince,omitempty"` // if it is: it gives nothing out
+	Guarded bool       `json:"guarded,omitempty"`     // a passphrase unlocks it
 }
 
 // Start says who has started an agent.

@@ -39,8 +39,9 @@ type Config struct {
 	CoreWeave   CoreWeave
 	WarnBefore  []time.Duration // before an expiry, longest first; empty where the file says []
 	Watch       Watch
-	LogLevel    slog.Level   // of what a person sees of the agent's log
-	Credentials []Credential // in the order of the file, names unique
+	LogLevel    slog.Level    // of what a person sees of the agent's log
+	LockAfter   time.Duration // without a token given out; 0: never
+	Credentials []Credential  // in the order of the file, names unique
 }
 
 // Store names where tokens rest.
@@ -181,6 +182,13 @@ func (f *file) fill(c *Config, dir string) error {
 		if !slices.Contains(stores, c.Store) {
 			return f.Store.problem("store: there is no such store", "auto, keyring or memory")
 		}
+	}
+	if f.LockAfter.given() {
+		d, err := duration("lockAfter", f.LockAfter, "8h or 30m")
+		if err != nil {
+			return err
+		}
+		c.LockAfter = d
 	}
 	if f.LogLevel.given() {
 		level, ok := logLevels[f.LogLevel.text]

@@ -26,6 +26,7 @@ type file struct {
 	WarnBefore  []value      `yaml:"warnBefore"`
 	Watch       watching     `yaml:"watch"`
 	LogLevel    value        `yaml:"logLevel"`
+	LockAfter   value        `yaml:"lockAfter"`
 	Credentials []credential `yaml:"credentials"`
 
 	lines []int // of the entries of Credentials

@@ -67,18 +67,18 @@ func (f *File) file() state.File {
 func (f *File) path() string { return f.file().Path() }
 
 // Own makes this agent the only one of this machine that has the folder, until
-// release or the end of the process. The error has CodeExists where another one has
+// the lock is released or the process ends. The error has CodeExists where another one has
 // it, which notices that somebody waits if it watches the folder: the lock has a new
 // time then.
-func (f *File) Own() (release func(), err error) {
+func (f *File) Own() (*state.Held, error) {
 	own := state.File{Dir: f.Dir, Name: "agent-" + state.Host()}
-	release, busy, err := own.TryLock()
+	held, busy, err := own.Hold()
 	if busy {
 		_ = os.Chtimes(own.LockPath(), time.Time{}, time.Now())
 		return nil, &ipc.Error{Code: ipc.CodeExists, What: "state folder " + f.Dir + ": another agent keeps its credentials there",
 			Hint: "end that one, or set CWAGENT_STATE_DIR and CWAGENT_SOCKET for this one"}
 	}
-	return release, err
+	return held, err
 }
 
 // Lock implements agent.Ledger.

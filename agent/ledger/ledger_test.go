@@ -144,7 +144,7 @@ func load(t *testing.T, sample string) (agent.Book, error) {
 func TestOwn(t *testing.T) {
 	t.Parallel()
 	f := &File{Dir: filepath.Join(t.TempDir(), "state")}
-	release, err := f.Own()
+	held, err := f.Own()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,10 +152,10 @@ func TestOwn(t *testing.T) {
 	if _, err := f.Own(); !errors.As(err, &e) || e.Code != ipc.CodeExists {
 		t.Errorf("%v", err)
 	}
-	release()
-	release, err = f.Own()
+	held.Release()
+	held, err = f.Own()
 	if err != nil {
 		t.Fatal(err)
 	}
-	release()
+	held.Release()
 }

@@ -53,6 +53,22 @@ func (f File) LockPath() string { return f.Path() + ".lock" }
 // else has the lock. An error that wraps errors.ErrUnsupported is a file system's
 // that has no locks.
 func (f File) TryLock() (unlock func(), busy bool, err error) {
+	h, busy, err := f.Hold()
+	if h == nil {
+		return nil, busy, err
+	}
+	return h.Release, false, nil
+}
+
+// A Held is a lock that somebody has. It is bound to an open file, and so outlives a
+// program that executes another one and leaves that open.
+type Held struct{ File *os.File }
+
+// Release gives the lock back.
+func (h *Held) Release() { h.File.Close() }
+
+// Hold is TryLock for who wants to hand the lock on; nil if it cannot be had.
+func (f File) Hold() (h *Held, busy bool, err error) {
 	if err := f.folder(); err != nil {
 		return nil, false, err
 	}
@@ -63,7 +79,7 @@ func (f File) TryLock() (unlock func(), busy bool, err error) {
 	}
 	switch err := tryLock(l); {
 	case err == nil:
-		return func() { l.Close() }, false, nil
+		return &Held{l}, false, nil
 	case errors.Is(err, errLocked):
 		l.Close()
 		return nil, true, nil

@@ -102,7 +102,12 @@ func (c *cli) runAgent(ctx context.Context, fl agentFlags) error {
 		os.Exit(1)
 	})
 	defer stop()
-	return liveAsService(func() error { return r.serve(ctx, fl.idleExit) }, r.leave)
+	err = liveAsService(func() error { return r.serve(ctx, fl.idleExit) }, r.leave)
+	if r.again.Load() {
+		stop()
+		return r.executeAgain()
+	}
+	return err
 }
 
 // newAgentRun finds out where everything is, and listens.
@@ -125,9 +130,14 @@ func (c *cli) newAgentRun(fl agentFlags) (r *agentRun, err error) {
 	}
 	r.level.Set(r.set.first.LogLevel)
 	r.set.level, r.set.reload = &r.level, reload
-	if r.socket, err = listen(r.path); err != nil {
+	r.set.idle.changed = make(chan struct{}, 1)
+	if r.socket, r.owned, err = inherited(r.path); err == nil && r.socket == nil {
+		r.socket, err = listen(r.path)
+	}
+	if err != nil {
 		return nil, err
 	}
+	r.latch = newLatch(r)
 	// Others would start it anew, again and again, or have nobody to tell.
 	if r.set.broken != nil && r.start() == ipc.StartPerson {
 		return nil, errors.Join(r.set.broken, r.socket.Close())
@@ -150,7 +160,10 @@ type agentRun struct {
 	leave  context.CancelFunc // ends the run
 
 	beginning beginning
-	release   func() // of the state, for another agent
+	owned     *state.Held // the state; nil: not yet, or it cannot be locked
+	latch     *latch
+	left      []*os.File             // to the program that is executed
+	again     atomic.Bool            // the program is executed again when the run has ended
 	heir      atomic.Pointer[string] // path of the socket at which another agent answers from now on
 
 	level slog.LevelVar
@@ -175,14 +188,14 @@ func (r *agentRun) serveAs(ctx context.Context, a *agent.Agent, watcher *absorb.
 	if err != nil && r.start() == ipc.StartPerson {
 		return err // others would start it anew, again and again
 	}
-	s := &server.Server{Agent: a, Log: r.log, Ready: r.beginning.wait}
+	s := &server.Server{Agent: a, Log: r.log, Ready: r.ready}
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer r.leave()
 	running.Go(func() { status.run(ctx) })
 	running.Go(func() { r.whileOurs(ctx) })
 	running.Go(func() {
-		if r.untilBegun(ctx, a, status, err) {
+		if r.untilBegun(ctx, a, status, err) && r.untilOpen(ctx, status) {
 			r.live(ctx, a, watcher, func() { r.whileUsed(ctx, s, a, idleExit) })
 		}
 	})
@@ -206,6 +219,7 @@ func (r *agentRun) live(ctx context.Context, a *agent.Agent, watcher *absorb.Wat
 		func() { r.set.follow(ctx, a, watcher) },
 		func() { watcher.Run(ctx) },
 		func() { r.whileShared(ctx, a) },
+		func() { r.set.idle.run(ctx, a, r.log) },
 		whileUsed,
 	} {
 		running.Go(part)
@@ -233,7 +247,7 @@ func (r *agentRun) whileShared(ctx context.Context, a *agent.Agent) {
 // tells a service manager about it.
 func (r *agentRun) wire() (*agent.Agent, *absorb.Watcher, *supervisor) {
 	c, set, dir := r.cli, r.set, r.state
-	status := newSupervisor(r.path, &r.beginning)
+	status := newSupervisor(r.path, &r.beginning, r.again.Load)
 	var watcher *absorb.Watcher // nobody asks for it before both are made
 	a := agent.New(agent.Config{
 		Store: pickStore(set.first.Store), Ledger: &ledger.File{Dir: dir}, Codec: render.Codec{}, Verifier: &set.verify,
@@ -242,6 +256,7 @@ func (r *agentRun) wire() (*agent.Agent, *absorb.Watcher, *supervisor) {
 		Watched: func() []ipc.Watch { return watcher.Watched() },
 		Changed: func() { watcher.CredentialsChanged(); status.note() },
 		End:     func() { r.leave() },
+		Latch:   r.latch,
 	})
 	status.agent = a
 	watcher = absorb.New(absorb.Config{

@@ -65,23 +65,30 @@ func (r *agentRun) begin(a *agent.Agent) error {
 	if err := r.socket.TryLock(); err != nil {
 		return err
 	}
-	release, lock := (&ledger.File{Dir: r.state}).Own()
+	lock := error(nil)
+	if r.owned == nil { // it may have been left to us
+		r.owned, lock = (&ledger.File{Dir: r.state}).Own()
+	}
 	if elsewhere(lock) {
 		return lock
 	}
 	if err := a.Restore(); err != nil {
-		if lock == nil {
-			release()
-		}
+		r.release()
 		return err
 	}
 	if lock != nil { // a folder that nobody can write to needs none
 		r.log.Warn("state not locked: another agent would not notice this one", "error", lock)
-		release = func() {}
 	}
-	r.release = release
 	close(r.beginning.over)
 	return nil
+}
+
+// release lets another agent have the state.
+func (r *agentRun) release() {
+	if r.owned != nil && !r.again.Load() {
+		r.owned.Release()
+		r.owned = nil
+	}
 }
 
 // untilBegun tries again until the agent has begun, less and less often, and reports

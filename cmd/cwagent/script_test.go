@@ -130,7 +130,7 @@ func cmdAgent(ts *testscript.TestScript, neg bool, args []string) {
 			c.Wait()
 			ts.Fatalf("the agent ended: %s", said)
 		}
-		serving = strings.Contains(line, "msg=serving")
+		serving = strings.Contains(line, "msg=serving") || strings.Contains(line, "msg=locked")
 	}
 	done := make(chan error, 1)
 	go func() {

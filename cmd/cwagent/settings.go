@@ -31,8 +31,9 @@ type settings struct {
 	verify  liveVerifier
 	folders folders
 	reload  <-chan os.Signal // SIGHUP
-	level   *slog.LevelVar   // of what a person sees of the log
-	outside *source.Outside  // where the agent is locked down, programs run outside of that
+	idle    lockAfter
+	level   *slog.LevelVar  // of what a person sees of the log
+	outside *source.Outside // where the agent is locked down, programs run outside of that
 }
 
 // A madeSource is kept for as long as the config says the same about it: the agent
@@ -101,6 +102,7 @@ func (s *settings) follow(ctx context.Context, a *agent.Agent, w *absorb.Watcher
 		}
 		w.Configure(watching(cfg))
 		s.level.Set(cfg.LogLevel)
+		s.idle.set(cfg.LockAfter)
 		if !first {
 			s.log.Info("config is in force", "path", s.path)
 		}

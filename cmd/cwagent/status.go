@@ -79,6 +79,9 @@ func unreachable(err error) bool {
 
 func statusCode(s ipc.Status) int {
 	worst := 0
+	if s.Agent.Locked != nil {
+		worst = exitDead
+	}
 	for _, cred := range s.Credentials {
 		switch cred.State {
 		case ipc.StateValid:
@@ -118,6 +121,13 @@ func (c *cli) printStatus(s ipc.Status, format string, details bool) error {
 
 func printTable(out io.Writer, s ipc.Status, now time.Time) {
 	fmt.Fprintf(out, "agent  %s, pid %d, up %s\n", s.Agent.Version, s.Agent.PID, span(now.Sub(s.Agent.Started)))
+	if s.Agent.Locked != nil {
+		how := "cwagent unlock"
+		if s.Agent.Guarded {
+			how += " asks for the passphrase"
+		}
+		fmt.Fprintf(out, "       locked for %s: %s\n", span(now.Sub(*s.Agent.Locked)), how)
+	}
 	fmt.Fprintf(out, "store  %s (%s)\n", s.Store.Kind, s.Store.Why)
 	if s.Store.Plaintext {
 		fmt.Fprintln(out, "       it has no password: what is in it lies on disk in clear")
@@ -157,7 +167,7 @@ func printCredentials(out io.Writer, s ipc.Status, now time.Time) {
 	}
 	w.Flush()
 	for _, cred := range s.Credentials {
-		printTrouble(out, cred)
+		printTrouble(out, cred, s.Agent.Locked != nil)
 		printRefusal(out, cred, now)
 	}
 	printDeletions(out, s, now)
@@ -171,9 +181,9 @@ func nextWords(cred ipc.Credential) string {
 	return cred.Source
 }
 
-// printTrouble says what is wrong with a credential.
-func printTrouble(out io.Writer, cred ipc.Credential) {
-	if cred.Reason != "" {
+// printTrouble says what is wrong with a credential beside that the agent is locked.
+func printTrouble(out io.Writer, cred ipc.Credential, locked bool) {
+	if cred.Reason != "" && !locked {
 		fmt.Fprintf(out, "\n%s: %s\n", cred.Name, cred.Reason)
 	}
 	if r := cred.Renewal; r != nil && r.Error != "" && cred.State != ipc.StateDue {

@@ -69,11 +69,12 @@ type supervisor struct {
 	beginning *beginning
 	agent     ipc.Agent
 	tell      func(state string) // to the service manager
+	goesOn    func() bool        // whether the end of the run is not that of the process
 	changed   chan struct{}      // has room for one; filled when the line of STATUS may be another
 }
 
-func newSupervisor(path string, b *beginning) *supervisor {
-	return &supervisor{path: path, beginning: b, tell: tell, changed: make(chan struct{}, 1)}
+func newSupervisor(path string, b *beginning, goesOn func() bool) *supervisor {
+	return &supervisor{path: path, beginning: b, tell: tell, goesOn: goesOn, changed: make(chan struct{}, 1)}
 }
 
 // tell sends one state to systemd. Without one it does nothing, and nothing that
@@ -106,7 +107,9 @@ func (s *supervisor) run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
-			s.tell(daemon.SdNotifyStopping)
+			if !s.goesOn() {
+				s.tell(daemon.SdNotifyStopping)
+			}
 			return
 		case <-s.changed:
 			rest.Reset(restAfter)
@@ -162,6 +165,10 @@ func statusLine(s ipc.Status, now time.Time) (line string, next time.Time) {
 			next = *c.Expires
 		}
 		states[c.State]++
+	}
+	if s.Agent.Locked != nil {
+		line += ", locked"
+		next = time.Time{}
 	}
 	if !next.IsZero() {
 		layout := "15:04"

@@ -61,7 +61,7 @@ func TestStatusLineFollowsTheClock(t *testing.T) {
 		b := beginning{over: make(chan struct{})}
 		close(b.over)
 		var said atomic.Value
-		s, now := newSupervisor("", &b), time.Now()
+		s, now := newSupervisor("", &b, func() bool { return false }), time.Now()
 		s.tell = func(state string) { said.Store(state) }
 		s.agent = &mortal{ends: [2]time.Time{now.Add(time.Hour), now.Add(2 * time.Hour)}}
 		ctx, end := context.WithCancel(t.Context())

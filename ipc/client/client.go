@@ -112,6 +112,22 @@ func (c Client) Migrate(ctx context.Context, r ipc.MigrateRequest) (reply ipc.Mi
 	return reply, err
 }
 
+// Lock implements ipc.Agent.
+func (c Client) Lock(ctx context.Context, r ipc.LockRequest) error {
+	ctx, cancel := context.WithTimeout(ctx, Slow)
+	defer cancel()
+	_, err := c.call(ctx, ipc.OpLock, r, r.Passphrase, nil)
+	return err
+}
+
+// Unlock implements ipc.Agent.
+func (c Client) Unlock(ctx context.Context, r ipc.UnlockRequest) (reply ipc.UnlockReply, err error) {
+	ctx, cancel := context.WithTimeout(ctx, Slow)
+	defer cancel()
+	_, err = c.call(ctx, ipc.OpUnlock, r, r.Passphrase, &reply)
+	return reply, err
+}
+
 // Leave implements ipc.Agent.
 func (c Client) Leave(ctx context.Context, r ipc.LeaveRequest) error {
 	ctx, cancel := context.WithTimeout(ctx, Slow)

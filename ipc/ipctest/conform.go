@@ -59,6 +59,7 @@ func Conform(t *testing.T, newAgent func(t *testing.T) ipc.Agent) {
 		{"forget all tokens", forgetRotated},
 		{"leave", leave},
 		{"stores", stores},
+		{"lock", lock},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -236,3 +236,13 @@ func stores(t *testing.T, a ipc.Agent) {
 		wantCode(t, err, ipc.CodeInvalid)
 	}
 }
+
+// lock wants no token to be lost by it, and an agent that is not locked to say so.
+func lock(t *testing.T, a ipc.Agent) {
+	mustAdd(t, a, request("prod", "1"))
+	wantCode(t, a.Lock(t.Context(), ipc.LockRequest{Passphrase: secret("passphrase")}), ipc.CodeStore)
+	wantGiven(t, fetch(t, a, "prod", "v1", one.URL, caOne), "1")
+	if reply, err := a.Unlock(t.Context(), ipc.UnlockRequest{}); err != nil || reply != (ipc.UnlockReply{}) {
+		t.Errorf("%+v, %v", reply, err)
+	}
+}

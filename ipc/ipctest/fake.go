@@ -165,6 +165,21 @@ func (f *Fake) Migrate(_ context.Context, r ipc.MigrateRequest) (ipc.MigrateRepl
 	return ipc.MigrateReply{}, fail(ipc.CodeInvalid, "store "+r.To+": tokens cannot rest there")
 }
 
+// Lock implements ipc.Agent. A fake has only what it would lose.
+func (f *Fake) Lock(_ context.Context, r ipc.LockRequest) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.creds) > 0 && !r.Force {
+		return fail(ipc.CodeStore, "agent: its tokens are in memory only")
+	}
+	return fail(ipc.CodeInvalid, "agent: a fake cannot be locked")
+}
+
+// Unlock implements ipc.Agent.
+func (f *Fake) Unlock(context.Context, ipc.UnlockRequest) (ipc.UnlockReply, error) {
+	return ipc.UnlockReply{}, nil
+}
+
 // Leave implements ipc.Agent. A fake only says whether it would.
 func (f *Fake) Leave(_ context.Context, r ipc.LeaveRequest) error {
 	f.mu.Lock()

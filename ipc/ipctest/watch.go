@@ -86,6 +86,20 @@ func (w watched) Migrate(ctx context.Context, r ipc.MigrateRequest) (ipc.Migrate
 	return reply, err
 }
 
+func (w watched) Lock(ctx context.Context, r ipc.LockRequest) error {
+	w.t.Helper()
+	err := w.Agent.Lock(ctx, r)
+	w.look("lock", nil, err)
+	return err
+}
+
+func (w watched) Unlock(ctx context.Context, r ipc.UnlockRequest) (ipc.UnlockReply, error) {
+	w.t.Helper()
+	reply, err := w.Agent.Unlock(ctx, r)
+	w.look("unlock", reply, err)
+	return reply, err
+}
+
 func (w watched) Leave(ctx context.Context, r ipc.LeaveRequest) error {
 	w.t.Helper()
 	err := w.Agent.Leave(ctx, r)

@@ -33,6 +33,42 @@ func Adopt(path string, ul *net.UnixListener) (*Listener, error) {
 	return &Listener{UnixListener: ul, path: path, mine: mine, kept: true}, nil
 }
 
+// Leave keeps the socket and its lock beyond Close, for a program that this one is
+// about to execute, which takes them by [Inherit]: whoever connects meanwhile waits.
+// It must come before Close. The caller sees to it that both files stay open.
+func (l *Listener) Leave() (socket, lock *os.File, err error) {
+	if l.lock == nil {
+		return nil, nil, errors.New("socket: its lock is not ours")
+	}
+	socket, err = l.UnixListener.File()
+	if err != nil {
+		return nil, nil, err
+	}
+	l.left = true
+	return socket, l.lock, nil
+}
+
+// Inherit takes what another program has left.
+func Inherit(path string, socket, lock *os.File, kept bool) (*Listener, error) {
+	defer socket.Close()
+	any, err := net.FileListener(socket)
+	if err != nil {
+		return nil, err
+	}
+	ul, ok := any.(*net.UnixListener)
+	if !ok {
+		any.Close()
+		return nil, errors.New("socket: what was left is no Unix socket")
+	}
+	l, err := Adopt(path, ul)
+	if err != nil {
+		ul.Close()
+		return nil, err
+	}
+	l.lock, l.kept = lock, kept
+	return l, nil
+}
+
 // TryLock makes this agent the only one at the socket. Its error says who else serves
 // it, with CodeExists, or why the lock cannot be had. Once taken it stays.
 func (l *Listener) TryLock() error {

@@ -17,7 +17,7 @@ func (s *Server) answer(ctx context.Context, f ipc.Frame) ipc.Frame {
 		return errorFrame(s.Log, s.wrongVersion(f.Version))
 	}
 	var reply ipc.Frame
-	err := s.ready(ctx)
+	err := s.ready(ctx, ipc.Op(f.Kind))
 	if err == nil {
 		reply, err = s.dispatch(ctx, f)
 	}
@@ -31,11 +31,11 @@ func (s *Server) answer(ctx context.Context, f ipc.Frame) ipc.Frame {
 	return reply
 }
 
-func (s *Server) ready(ctx context.Context) error {
+func (s *Server) ready(ctx context.Context, op ipc.Op) error {
 	if s.Ready == nil {
 		return nil
 	}
-	return s.Ready(ctx)
+	return s.Ready(ctx, op)
 }
 
 func (s *Server) dispatch(ctx context.Context, f ipc.Frame) (ipc.Frame, error) {
@@ -86,6 +86,16 @@ func (s *Server) dispatch(ctx context.Context, f ipc.Frame) (ipc.Frame, error) {
 		return handle(ctx, f, s.Agent.Stores)
 	case ipc.OpMigrate:
 		return handle(ctx, f, s.Agent.Migrate)
+	case ipc.OpLock:
+		return handle(ctx, f, func(ctx context.Context, r ipc.LockRequest) (struct{}, error) {
+			r.Passphrase = secret()
+			return struct{}{}, s.Agent.Lock(ctx, r)
+		})
+	case ipc.OpUnlock:
+		return handle(ctx, f, func(ctx context.Context, r ipc.UnlockRequest) (ipc.UnlockReply, error) {
+			r.Passphrase = secret()
+			return s.Agent.Unlock(ctx, r)
+		})
 	case ipc.OpLeave:
 		return handle(ctx, f, func(ctx context.Context, r ipc.LeaveRequest) (struct{}, error) {
 			return struct{}{}, s.Agent.Leave(ctx, r)

@@ -27,6 +27,7 @@ type Listener struct {
 	lock *os.File    // nil: not taken yet
 	mine fs.FileInfo // the socket as we made it, or found it
 	kept bool        // by a service manager, to whom it belongs
+	left bool        // to the program that this one executes
 	once sync.Once
 }
 
@@ -139,11 +140,11 @@ func running(path, pid string) error {
 func (l *Listener) Close() error {
 	var err error
 	l.once.Do(func() {
-		if !l.kept && l.Ours() {
+		if !l.kept && !l.left && l.Ours() {
 			os.Remove(l.path)
 		}
 		err = l.UnixListener.Close()
-		if l.lock != nil {
+		if l.lock != nil && !l.left {
 			l.lock.Close()
 		}
 	})

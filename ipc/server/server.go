@@ -38,7 +38,7 @@ type Server struct {
 
 	// Ready waits until the agent can answer, or says why it cannot yet, which is
 	// then the answer. Nil: it can.
-	Ready func(context.Context) error
+	Ready func(context.Context, ipc.Op) error
 
 	// Peer tells who connected; nil means the kernel's answer.
 	Peer func(net.Conn) (peer.Peer, error)

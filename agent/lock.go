@@ -1,0 +1,114 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/cwagent/cwagent/ipc"
+)
+
+// A Latch keeps an agent from giving anything out, also past its end.
+type Latch interface {
+	// Shut says since when it is; zero: it is open. Guarded: a passphrase opens it.
+	Shut() (since time.Time, guarded bool)
+
+	// Close shuts it, and has the agent begin anew, without what is in its memory, as
+	// soon as the answers are given that it owes. An empty passphrase guards nothing.
+	Close(passphrase ipc.Secret) error
+
+	// Open opens it. A passphrase that is not the right one is an *ipc.Error with
+	// CodePassphrase.
+	Open(ctx context.Context, passphrase ipc.Secret) error
+}
+
+// locked is since when the agent is locked; zero: it is not.
+func (a *Agent) locked() (since time.Time, guarded bool) {
+	if a.Latch == nil {
+		return time.Time{}, false
+	}
+	return a.Latch.Shut()
+}
+
+// ErrAgentLocked is the answer of an agent that is locked since then.
+func ErrAgentLocked(since, now time.Time) error {
+	return &ipc.Error{Code: ipc.CodeLocked, What: "agent: locked since " + clock(since, now), Hint: "cwagent unlock"}
+}
+
+// LastGiven is when a token was given out last, or when the agent began.
+func (a *Agent) LastGiven() time.Time {
+	if ns := a.given.Load(); ns != 0 {
+		return time.Unix(0, ns)
+	}
+	return a.started
+}
+
+// Lock implements ipc.Agent.
+func (a *Agent) Lock(ctx context.Context, r ipc.LockRequest) error {
+	if since, _ := a.locked(); !since.IsZero() {
+		return ErrAgentLocked(since, a.Now())
+	}
+	a.overdue()
+	a.saveDue(ctx)
+	if lost := a.inMemoryOnly(); len(lost) > 0 && !r.Force {
+		return &ipc.Error{
+			Code: ipc.CodeStore,
+			What: "agent: it has tokens in memory only, which are gone when it is locked: " + strings.Join(lost, ", "),
+			Hint: "nothing was locked; insist with --force, if they may be lost",
+		}
+	}
+	if a.Latch == nil {
+		return invalid("agent: it cannot be locked", "")
+	}
+	if err := a.Latch.Close(r.Passphrase); err != nil {
+		return err
+	}
+	a.Log.Info("locked", "passphrase", !r.Passphrase.Empty())
+	return nil
+}
+
+// Unlock implements ipc.Agent.
+func (a *Agent) Unlock(ctx context.Context, r ipc.UnlockRequest) (reply ipc.UnlockReply, err error) {
+	since, guarded := a.locked()
+	if reply.Was = !since.IsZero(); reply.Was {
+		if guarded && r.Passphrase.Empty() {
+			reply.Wants = ipc.WantsPassphrase
+			return reply, nil
+		}
+		if err := a.Latch.Open(ctx, r.Passphrase); err != nil {
+			return reply, err
+		}
+		a.Log.Info("unlocked")
+		if guarded {
+			r.Passphrase = ipc.Secret{} // it was for this
+		}
+	}
+	look, cancel := context.WithTimeout(ctx, inspection)
+	defer cancel()
+	if err := a.stores.Look(look); !errors.Is(err, ErrLocked) {
+		return reply, nil
+	}
+	reply.Was = true
+	s, ok := a.stores.is().(Unlocker)
+	switch {
+	case !ok:
+		reply.Wants = ipc.WantsKeyring
+	case r.Passphrase.Empty():
+		reply.Wants = ipc.WantsStore
+	default:
+		if err := s.Unlock(ctx, r.Passphrase); err != nil {
+			return reply, errUnlock(a.Store.Info().Kind, err)
+		}
+		signal(a.ready)
+	}
+	return reply, nil
+}
+
+// errUnlock says why a store stays locked.
+func errUnlock(kind string, err error) error {
+	if errors.Is(err, ErrRefused) {
+		return &ipc.Error{Code: ipc.CodePassphrase, What: "store " + kind + ": that is not its passphrase", Hint: "try again: cwagent unlock"}
+	}
+	return &ipc.Error{Code: ipc.CodeStore, What: "store " + kind + ": " + err.Error(), Hint: "cwagent store shows it"}
+}

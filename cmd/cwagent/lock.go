@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cwagent/cwagent/ipc"
+)
+
+func (c *cli) newLock() *cobra.Command {
+	var r ipc.LockRequest
+	var guard bool
+	cmd := &cobra.Command{
+		Use:   "lock",
+		Short: "Have the agent give nothing out, and forget what it holds",
+		Long: `Have the agent give nothing out until "cwagent unlock", and forget what it holds: it
+executes itself again, so that no token is left in its memory. A restart does not
+unlock it.
+
+With --passphrase it is asked for twice, and unlock asks for it; without, anybody who
+runs as you can unlock it. Tokens in the keyring can be read there by programs that run
+as you, as before: to keep them out, lock the keyring. A token in memory only would be
+lost: then nothing is locked without --force.
+
+"lockAfter: 8h" in config.yaml locks it when nobody has asked for a token that long.`,
+		Example: `  cwagent lock
+  cwagent lock --passphrase`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if guard {
+				if r.Passphrase, err = c.newPassphrase(cmd.Context(), "passphrase to unlock with"); err != nil {
+					return err
+				}
+			}
+			a, err := c.agent()
+			if err != nil {
+				return err
+			}
+			if err := a.Lock(cmd.Context(), r); err != nil {
+				return err
+			}
+			if guard {
+				fmt.Fprintln(c.out, "locked; cwagent unlock asks for the passphrase")
+			} else {
+				fmt.Fprintln(c.out, "locked; anybody who runs as you can unlock it: cwagent unlock")
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&guard, "passphrase", false, "ask for a passphrase, which unlock will want")
+	cmd.Flags().BoolVar(&r.Force, "force", false, "although tokens in memory only are lost")
+	return cmd
+}
+
+// newPassphrase asks for one that is to be, twice at a terminal.
+func (c *cli) newPassphrase(ctx context.Context, what string) (ipc.Secret, error) {
+	first, err := c.readSecret(ctx, what)
+	if err != nil {
+		return first, err
+	}
+	if first.Empty() {
+		return first, fail("nothing was locked", "lock: the passphrase is empty")
+	}
+	if !terminal(c.in) {
+		return first, nil
+	}
+	second, err := c.readSecret(ctx, "once more")
+	if err == nil && !second.Equal(first) {
+		err = fail("nothing was locked", "lock: that was not twice the same")
+	}
+	return first, err
+}

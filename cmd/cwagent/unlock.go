@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cwagent/cwagent/agent/store"
+	"github.com/cwagent/cwagent/ipc"
+)
+
+func (c *cli) newUnlock() *cobra.Command {
+	return &cobra.Command{
+		Use:   "unlock",
+		Short: "Undo a lock, and open the store",
+		Long: `Undo "cwagent lock", and open a store that is locked: a file store wants its passphrase
+after each start of the machine, a keyring shows its own prompt on your screen.
+
+A passphrase is asked for at the terminal without echo; without a terminal by pinentry,
+if there is one and a screen; from a pipe it is read.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.runUnlock(cmd.Context()) },
+	}
+}
+
+// How often a person may mistype, and how long the prompt of a keyring stays.
+const (
+	guesses    = 3
+	promptWait = 2 * time.Minute
+)
+
+// wantedWords name what an unlock asks for.
+var wantedWords = map[ipc.Wanted]string{
+	ipc.WantsPassphrase: "passphrase that the agent was locked with",
+	ipc.WantsStore:      "passphrase of the file store",
+}
+
+func (c *cli) runUnlock(ctx context.Context) error {
+	a, err := c.agent()
+	if err != nil {
+		return err
+	}
+	reply, err := a.Unlock(ctx, ipc.UnlockRequest{})
+	was := reply.Was
+	for tries := 1; err == nil && reply.Wants != ""; {
+		if reply.Wants == ipc.WantsKeyring {
+			if err := c.unlockKeyring(ctx); err != nil {
+				return err
+			}
+			break
+		}
+		var r ipc.UnlockRequest
+		if r.Passphrase, err = c.passphrase(ctx, wantedWords[reply.Wants]); err != nil {
+			return err
+		}
+		wanted := reply.Wants
+		reply, err = a.Unlock(ctx, r)
+		switch {
+		case hasCode(err, ipc.CodePassphrase) && tries < guesses && terminal(c.in):
+			c.report(err)
+			reply.Wants, err = wanted, nil
+			tries++
+		case err == nil && reply.Wants == wanted:
+			return fail("run it again", "unlock: %s: nothing was entered", wantedWords[wanted])
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if was {
+		fmt.Fprintln(c.out, "unlocked")
+	} else {
+		fmt.Fprintln(c.out, "nothing was locked")
+	}
+	return nil
+}
+
+// unlockKeyring has the keyring ask the person, here and not in the agent: whoever
+// calls this is at the screen. The agent notices by itself.
+func (c *cli) unlockKeyring(ctx context.Context) error {
+	fmt.Fprintln(c.err, "the keyring asks on your screen")
+	ctx, cancel := context.WithTimeout(ctx, promptWait)
+	defer cancel()
+	if err := store.NewKeyring(store.KeyringConfig{}).Prompt(ctx); err != nil {
+		return fail("unlock it as you do otherwise: by logging in, or in Seahorse or KeePassXC", "unlock: %v", err)
+	}
+	return nil
+}
