@@ -13,10 +13,12 @@ import (
 	"time"
 
 	"github.com/godbus/dbus/v5"
+	"golang.org/x/sys/unix"
 
 	"github.com/cwagent/cwagent/agent"
 	"github.com/cwagent/cwagent/agent/store/keyringtest"
 	"github.com/cwagent/cwagent/ipc"
+	"github.com/cwagent/cwagent/ipc/ipctest"
 )
 
 func TestKeyringKilled(t *testing.T) {
@@ -41,6 +43,45 @@ func TestKeyringBusKilled(t *testing.T) {
 		must(t, k.Restart())
 		wantSecret(t, s, "prod.00000001", "one")
 	}
+}
+
+// A keyring that cannot write its file says no, and keeps what it had.
+func TestKeyringDiskFull(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		ipctest.Skip(t, "only root can mount a small disk")
+	}
+	k, s := realKeyring(t, keyringtest.Options{})
+	put(t, s, "prod.00000001", "one")
+	k.Kill()
+	dir := filepath.Join(k.Data(), "keyrings")
+	file, err := os.ReadFile(filepath.Join(dir, "login.keyring"))
+	must(t, err)
+	must(t, unix.Mount("tmpfs", dir, "tmpfs", 0, "size=64k,mode=0700"))
+	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	must(t, os.WriteFile(filepath.Join(dir, "login.keyring"), file, 0o600))
+	must(t, k.Restart())
+	ballast := filepath.Join(dir, "ballast")
+	if err := os.WriteFile(ballast, make([]byte, 64<<10), 0o600); err == nil {
+		t.Fatal("the disk is not full")
+	}
+	for _, err := range []error{
+		s.Put(t.Context(), "prod.00000001", ipc.NewSecret("new one")),
+		s.Put(t.Context(), "prod.00000002", ipc.NewSecret("two")),
+		s.Delete(t.Context(), "prod.00000001"),
+	} {
+		if !errors.Is(err, agent.ErrRefused) || errors.Is(err, agent.ErrAbsent) {
+			t.Errorf("%v; want ErrRefused", err)
+		}
+	}
+	wantSecret(t, s, "prod.00000001", "one")
+	wantAbsent(t, s, "prod.00000002")
+	must(t, os.Remove(ballast))
+	put(t, s, "prod.00000002", "two")
+	k.Kill()
+	must(t, k.Restart())
+	wantSecret(t, s, "prod.00000001", "one")
+	wantSecret(t, s, "prod.00000002", "two")
 }
 
 // A program that looks for the bus by itself starts one here.
