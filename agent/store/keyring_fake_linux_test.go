@@ -23,7 +23,9 @@ type otherService struct {
 	elsewhere []dbus.ObjectPath // the same, locked
 	create    *dbus.Error       // the answer to CreateItem; nil: it wants to prompt
 	said      []string          // what it was asked that matters here
-	looked    chan struct{}     // told of each look at whether it is locked; may be nil
+	completes []any             // what its prompts end with at once; nil: they stay
+	conn      *dbus.Conn
+	looked    chan struct{} // told of each look at whether it is locked; may be nil
 }
 
 func (o *otherService) note(what string) {
@@ -63,8 +65,14 @@ func (o *otherService) Unlock(p []dbus.ObjectPath) ([]dbus.ObjectPath, dbus.Obje
 	return nil, "/prompt", nil
 }
 func (o *otherService) Delete() (dbus.ObjectPath, *dbus.Error) { return "/prompt", nil }
-func (o *otherService) Prompt(string) *dbus.Error              { o.note("Prompt"); return nil }
-func (o *otherService) Dismiss() *dbus.Error                   { o.note("Dismiss"); return nil }
+func (o *otherService) Prompt(string) *dbus.Error {
+	o.note("Prompt")
+	if o.completes != nil {
+		_ = o.conn.Emit("/prompt", promptIface+".Completed", o.completes...)
+	}
+	return nil
+}
+func (o *otherService) Dismiss() *dbus.Error { o.note("Dismiss"); return nil }
 
 // serve puts o on a bus.
 func (o *otherService) serve(t *testing.T) *Keyring {
@@ -73,6 +81,7 @@ func (o *otherService) serve(t *testing.T) *Keyring {
 	conn, err := dbus.Connect(k.Getenv("DBUS_SESSION_BUS_ADDRESS"))
 	must(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
+	o.conn = conn
 	for path, iface := range map[dbus.ObjectPath]string{
 		secretsPath: serviceIface, "/c": collectionIface, "/c/1": itemIface, "/d/1": itemIface, "/prompt": promptIface,
 	} {

@@ -21,12 +21,12 @@ const newLabel = "Default keyring"
 // person has until ctx ends.
 func (v *secretService) prompt(ctx context.Context, wait time.Duration) error {
 	t := newTurn(ctx, wait)
-	defer t.end()
 	c, err := v.connect(t.life)
 	if err != nil {
+		defer t.over()
 		return t.answer(err)
 	}
-	defer func() { t.end(); _ = c.conn.Close() }()
+	defer func() { t.over(); _ = c.conn.Close() }() // Close waits for what is being written
 	question, err := c.question(t.life)
 	if err == nil && question != noObject {
 		err = c.ask(ctx, t, question)
@@ -56,6 +56,8 @@ func newTurn(ctx context.Context, wait time.Duration) *turn {
 	t.giveUp = context.AfterFunc(ctx, t.end)
 	return t
 }
+
+func (t *turn) over() { t.giveUp(); t.late.Stop(); t.end() }
 
 func (t *turn) toPerson() { t.giveUp(); t.late.Stop() }
 

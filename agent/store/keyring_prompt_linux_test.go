@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/godbus/dbus/v5"
+
 	"github.com/cwagent/cwagent/agent"
 	"github.com/cwagent/cwagent/agent/store/keyringtest"
 )
@@ -188,13 +190,18 @@ func TestPromptNobodyAnswers(t *testing.T) {
 	wantOnly(t, "bus killed", err, agent.ErrAbsent, "the session bus has ended")
 }
 
-// A keyring other than gnome-keyring is told to close its window.
+// A keyring other than gnome-keyring is told to close its window, and believed when
+// it says "dismissed", but not when it says that it is open.
 func TestPromptOther(t *testing.T) {
 	t.Parallel()
 	o := &otherService{dflt: "/c", locked: true}
-	s := o.serve(t)
-	wantOnly(t, "not answered", asked(t, s, time.Second, quietly), agent.ErrLocked, "nobody answered its prompt")
+	wantOnly(t, "not answered", asked(t, o.serve(t), time.Second, quietly), agent.ErrLocked, "nobody answered its prompt")
 	if got := o.told(); got != "[Unlock Prompt Dismiss]" {
 		t.Errorf("it was told %v", got)
 	}
+	result := dbus.MakeVariant([]dbus.ObjectPath{})
+	o = &otherService{dflt: "/c", locked: true, completes: []any{true, result}}
+	wantOnly(t, "dismissed", o.serve(t).Prompt(t.Context()), agent.ErrRefused, "the prompt was dismissed")
+	o = &otherService{dflt: "/c", locked: true, completes: []any{false, result}}
+	wantOnly(t, "a lie", o.serve(t).Prompt(t.Context()), agent.ErrLocked, `collection "c"`)
 }
