@@ -65,18 +65,29 @@ func TestEndToEnd(t *testing.T) {
 			}
 			return configure(env, endpoint, filepath.Join(bed, "ca.crt"))
 		},
-		Cmds: cmds,
-		Condition: func(cond string) (bool, error) {
-			if cond != "root" {
-				return false, fmt.Errorf("unknown condition %q", cond)
-			}
-			if os.Geteuid() != 0 && os.Getenv("CI") == "true" {
-				return false, errors.New("CI runs as root, or a test would be skipped in silence")
-			}
-			return os.Geteuid() == 0, nil
-		},
+		Cmds:                cmds,
+		Condition:           condition,
 		RequireExplicitExec: true,
 	})
+}
+
+// condition is what a script can be skipped for, except in CI.
+func condition(cond string) (bool, error) {
+	var lacks error
+	switch cond {
+	case "root":
+		if os.Geteuid() != 0 {
+			lacks = errors.New("not root")
+		}
+	case "screen":
+		lacks = screenMissing()
+	default:
+		return false, fmt.Errorf("unknown condition %q", cond)
+	}
+	if lacks != nil && os.Getenv("CI") == "true" {
+		return false, fmt.Errorf("in CI nothing is skipped in silence: %w", lacks)
+	}
+	return lacks == nil, nil
 }
 
 // lacking skips a test for what this machine lacks, except in CI, where a skip

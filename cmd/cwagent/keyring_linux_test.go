@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -112,4 +111,7 @@ func cmdTinyDisk(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // missing says what the end-to-end tests need and this machine lacks.
-func missing() error { return cmp.Or(keyringtest.Missing(), keyringtest.ScreenMissing()) }
+func missing() error { return keyringtest.Missing() }
+
+// screenMissing is missing for the scripts with a screen.
+func screenMissing() error { return keyringtest.ScreenMissing() }

@@ -21,3 +21,5 @@ func cmdHost(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func missing() error { return errors.New("the end-to-end tests run on Linux") }
+
+func screenMissing() error { return missing() }
