@@ -181,7 +181,7 @@ func CheckToken(s ipc.Secret) error {
 const apiTokenPrefix = "CW-SECRET-"
 
 // IsAPIToken reports whether s is one of CoreWeave's API Access Tokens.
-func IsAPIToken(s ipc.Secret) bool { return strings.HasPrefix(s.Reveal(), apiTokenPrefix) }
+func IsAPIToken(s ipc.Secret) bool { return s.HasPrefix(apiTokenPrefix) }
 
 // newKey returns the name of a new token in the store, as a person will read it
 // there: prod cwtoken-3f9a1c7e #5f3a9c01. It is unique, so that the next token

@@ -8,8 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
+	"unsafe"
 
 	"github.com/cwagent/cwagent/ipc"
 )
@@ -53,6 +56,8 @@ func TestSecretDoesNotPrint(t *testing.T) {
 		"a map":               map[string]ipc.Secret{"x": s},
 		"a key":               map[ipc.Secret]int{s: 1},
 		"an interface":        []any{s, hidden},
+		"one that is lent":    ipc.Lent(plain, func() {}),
+		"a lent one within":   unexported{ipc.Lent(plain, func() {})},
 		"an add":              ipc.AddRequest{Name: "x", Secret: s},
 		"an error":            fmt.Errorf("wrapped: %v", s),
 	}
@@ -108,6 +113,52 @@ func TestSecretValues(t *testing.T) {
 		t.Error("equal secrets differ")
 	case s.Equal(ipc.NewSecret(plain + "x")), s.Equal(zero), zero.Equal(s):
 		t.Error("different secrets are equal")
+	}
+}
+
+// Only Reveal copies what is lent, and what it returns stays as it was.
+func TestSecretLent(t *testing.T) {
+	memory := []byte(strings.Repeat("x", 100) + plain)
+	s := ipc.Lent(unsafe.String(&memory[0], len(memory)), func() {})
+	same, room := ipc.NewSecret(string(memory)), make([]byte, 0, 200)
+	text := s.Reveal()
+	switch {
+	case !s.IsLent() || same.IsLent() || (ipc.Secret{}).IsLent():
+		t.Error("who is lent")
+	case text != same.Reveal() || !s.Equal(same) || !same.Equal(s) || s.Empty() || s.Len() != len(memory):
+		t.Error("it is another")
+	case !s.HasPrefix("xx") || s.HasPrefix("CW") || (ipc.Secret{}).HasPrefix("x") || !bytes.Equal(s.Append([]byte("a")), append([]byte("a"), memory...)):
+		t.Error("it reads differently")
+	}
+	if n := testing.AllocsPerRun(100, func() {
+		_ = s.Equal(same) && same.HasPrefix("xx") && s.HasPrefix("xx") && !s.Empty() && len(s.Append(room)) > 0
+	}); n > 0 {
+		t.Errorf("%v copies", n)
+	}
+	clear(memory)
+	if text != same.Reveal() || s.Equal(same) {
+		t.Error("Reveal gave no copy")
+	}
+}
+
+// What is lent goes back, once, and not while somebody has it.
+func TestSecretGoesBack(t *testing.T) {
+	back := make(chan int, 2)
+	func() {
+		s := ipc.Lent(plain, func() { back <- 1 })
+		runtime.GC()
+		select {
+		case <-back:
+			t.Error("taken from whoever has it")
+		default:
+		}
+		runtime.KeepAlive(s)
+	}()
+	runtime.GC()
+	select {
+	case <-back:
+	case <-time.After(20 * time.Second):
+		t.Fatal("it never went back")
 	}
 }
 

@@ -72,7 +72,7 @@ func (s *Server) dispatch(ctx context.Context, f ipc.Frame) (ipc.Frame, error) {
 			token, err = s.Agent.Token(ctx, r)
 			return struct{}{}, err
 		})
-		reply.Parts[1] = []byte(token.Reveal())
+		reply.Parts[1] = token.Append(nil)
 		return reply, err
 	case ipc.OpVerify:
 		return handle(ctx, f, s.Agent.Verify)
