@@ -2,6 +2,7 @@ package agent
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"regexp"
@@ -36,7 +37,7 @@ type credential struct {
 	unsaved *trouble // why what should be saved is not
 
 	asked    atomic.Pointer[inquiry]     // the last one; true of any credential
-	rendered atomic.Pointer[rendering]   // the last answer
+	rendered atomic.Pointer[rendering]   // the last answer, but for the token
 	refusal  atomic.Pointer[ipc.Refusal] // the last one, for status
 	vigil    *vigil                      // over those who use it; shared by all its clones
 	over     chan struct{}               // closed when another one has taken its place
@@ -112,6 +113,22 @@ func (c *credential) tokens(f func(t *token) bool) {
 	}
 }
 
+// atRest has the secrets of c, which nobody else knows yet, kept where they can stay.
+func (c *credential) atRest(keep func(ipc.Secret) ipc.Secret) {
+	all := func(tokens []token) []token {
+		tokens = slices.Clone(tokens)
+		for i := range tokens {
+			tokens[i].secret = keep(tokens[i].secret)
+		}
+		return tokens
+	}
+	c.token.secret = keep(c.token.secret)
+	c.standby, c.previous = all(c.standby), all(c.previous)
+	if c.pending != nil {
+		c.pending = &all([]token{*c.pending})[0]
+	}
+}
+
 // bindings are the servers that it may go to: those that the config names, else
 // those that it has learnt.
 func (c *credential) bindings() []ipc.Server {
@@ -157,15 +174,19 @@ func shownName(name string) string {
 
 // CheckToken reports whether s can be sent as a bearer token: printable ASCII
 // without blanks, because anything else breaks the header that carries it.
-func CheckToken(s ipc.Secret) error {
-	v := s.Reveal()
+func CheckToken(s ipc.Secret) (err error) {
+	s.Read(func(token string) { err = checkToken(token) })
+	return err
+}
+
+func checkToken(v string) error {
 	if v == "" {
 		return invalid("token: it is empty", "paste the whole token")
 	}
 	if len(v) > ipc.MaxPart {
 		return invalid("token: longer than 128 KiB", "paste only the token")
 	}
-	if strings.ContainsAny(v[:1]+v[len(v)-1:], "\"'`") {
+	if strings.ContainsRune("\"'`", rune(v[0])) || strings.ContainsRune("\"'`", rune(v[len(v)-1])) {
 		return invalid("token: it is in quotes", "paste the token without them")
 	}
 	for i := range len(v) {
@@ -181,7 +202,18 @@ func CheckToken(s ipc.Secret) error {
 const apiTokenPrefix = "CW-SECRET-"
 
 // IsAPIToken reports whether s is one of CoreWeave's API Access Tokens.
-func IsAPIToken(s ipc.Secret) bool { return s.HasPrefix(apiTokenPrefix) }
+func IsAPIToken(s ipc.Secret) (is bool) {
+	s.Read(func(token string) { is = strings.HasPrefix(token, apiTokenPrefix) })
+	return is
+}
+
+// Sum names a token by its SHA-256, and leaves no copy of it. (It is no method of
+// Secret, because the plugin would link it.)
+func Sum(s ipc.Secret) [sha256.Size]byte {
+	b := s.Append(nil)
+	defer clear(b)
+	return sha256.Sum256(b)
+}
 
 // newKey returns the name of a new token in the store, as a person will read it
 // there: prod cwtoken-3f9a1c7e #5f3a9c01. It is unique, so that the next token

@@ -49,7 +49,7 @@ func (a *Agent) ask(ctx context.Context, r ipc.AddRequest, q VerifyRequest) Verd
 // question names what is asked: which token, and at which servers.
 func question(q VerifyRequest) (key [sha256.Size]byte) {
 	h := sha256.New()
-	token := sha256.Sum256([]byte(q.Token.Reveal()))
+	token := Sum(q.Token)
 	h.Write(token[:])
 	_ = json.NewEncoder(h).Encode(q.Servers) // a hash takes all, and a server always marshals
 	h.Sum(key[:0])

@@ -135,7 +135,8 @@ func (c *inquiry) tidy(whys []string) string {
 			said = append(said, w)
 		}
 	}
-	s := strings.ReplaceAll(strings.Join(said, "; "), c.request.Token.Reveal(), c.request.Token.String())
+	s := strings.Join(said, "; ")
+	c.request.Token.Read(func(token string) { s = strings.ReplaceAll(s, token, c.request.Token.String()) })
 	s = strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {
 			return '?'

@@ -57,7 +57,7 @@ func (c *inquiry) do(ctx context.Context, to target, method, url string, body []
 	if err != nil {
 		return reply{}, errors.New("its address is not a URL")
 	}
-	req.Header.Set("Authorization", "Bearer "+c.request.Token.Reveal())
+	c.request.Token.Read(func(token string) { req.Header.Set("Authorization", "Bearer "+token) })
 	req.Header.Set("User-Agent", c.UserAgent)
 	req.Header.Set("Accept", "application/json")
 	if body != nil {

@@ -2,7 +2,6 @@ package coreweave
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -71,7 +70,7 @@ func (v *Verifier) Verify(ctx context.Context, r agent.VerifyRequest) agent.Verd
 	if r.Token.Empty() {
 		return v.unknown("there is no token")
 	}
-	token := sha256.Sum256([]byte(r.Token.Reveal()))
+	token := agent.Sum(r.Token)
 	question := describe(r)
 	for ctx.Err() == nil {
 		// A flight ends with the ctx of its first asker. Another one whose time is

@@ -76,7 +76,7 @@ func (f *File) notice(changed func()) {
 
 // learn reports whether token is another one than the last; the first is not.
 func (f *File) learn(token ipc.Secret) bool {
-	sum := sha256.Sum256([]byte(token.Reveal()))
+	sum := agent.Sum(token)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	last := f.last

@@ -106,7 +106,7 @@ func put(ctx context.Context, by *http.Transport, l agent.Loan, path, userAgent 
 	if err != nil {
 		return reply{}, errors.New("its address is not a URL")
 	}
-	req.Header.Set("Authorization", "Bearer "+l.Token.Reveal())
+	l.Token.Read(func(token string) { req.Header.Set("Authorization", "Bearer "+token) })
 	req.Header.Set("User-Agent", userAgent)
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("Content-Type", "application/json")
