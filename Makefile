@@ -81,7 +81,7 @@ bench: build ## start-up, memory and crowd, as ratios in one run
 	$(GO) run ./cmd/bench -bin bin
 
 FUZZTIME ?= 2m
-FUZZ     := ./ipc:FuzzFrame ./ipc:FuzzReadFrame ./agent/render:FuzzDecode ./agent/kubeconfig:FuzzEdit ./agent/kubeconfig:FuzzRestore \
+FUZZ     := ./ipc:FuzzFrame ./ipc:FuzzReadFrame ./agent/render:FuzzDecode ./agent/render:FuzzAppend ./agent/kubeconfig:FuzzEdit ./agent/kubeconfig:FuzzRestore \
             ./agent/kubeconfig:FuzzMerge \
             ./agent/coreweave:FuzzWhoami ./agent/config:FuzzConfig ./agent/source:FuzzOutput
 

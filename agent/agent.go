@@ -27,7 +27,7 @@ import (
 )
 
 // Config is what an Agent is made of. Every field is required but Settings,
-// Others, Auto, Watched, Changed and End.
+// Others, Auto, Watched, Changed, Keep and End.
 type Config struct {
 	Store    Store            // where tokens rest: the only one, or the one that is tried first
 	Ledger   Ledger           // where the rest is kept
@@ -52,6 +52,10 @@ type Config struct {
 	// it returns at once and calls nothing of the agent.
 	Watched func() []ipc.Watch
 	Changed func()
+
+	// Keep returns a secret as one that can rest in memory for long, and at once if
+	// it is such a one; nil: all are.
+	Keep func(ipc.Secret) ipc.Secret
 
 	// End ends the run after what is being answered. It returns at once.
 	End func()
@@ -109,6 +113,9 @@ func New(c Config) *Agent {
 	// sleeps, and Sub prefers it, so that a token would not age in that time.
 	now := c.Now
 	c.Now = func() time.Time { return now().Round(0) }
+	if c.Keep == nil {
+		c.Keep = func(s ipc.Secret) ipc.Secret { return s }
+	}
 	stores := newChosen(c.Store, c.Others, c.Auto)
 	c.Store = stores
 	return &Agent{
@@ -184,6 +191,7 @@ func (a *Agent) putLocked(c *credential) {
 	if was := a.creds[c.name]; was != nil {
 		close(was.over)
 	}
+	c.atRest(a.Keep)
 	c.over = make(chan struct{})
 	a.creds[c.name] = c
 	a.look()

@@ -12,8 +12,15 @@ type Codec interface {
 	// Decode reads KUBERNETES_EXEC_INFO. Its error is an *ipc.Error.
 	Decode(execInfo []byte) (Ask, error)
 
-	// Encode writes an ExecCredential of that apiVersion, one that Decode gave.
-	Encode(apiVersion string, token ipc.Secret, expires time.Time) ([]byte, error)
+	// Encode returns an ExecCredential of that apiVersion, one that Decode gave.
+	Encode(apiVersion string, expires time.Time) (Answer, error)
+}
+
+// An Answer is an ExecCredential that has its token still to get: it can be kept,
+// and there is nothing in it to hide.
+type Answer interface {
+	// Append appends the answer with that token to b, and leaves no copy elsewhere.
+	Append(b []byte, token ipc.Secret) []byte
 }
 
 // An Ask is what a caller of the plugin wants.

@@ -1,6 +1,23 @@
 package agent
 
-import "context"
+import (
+	"context"
+
+	"github.com/cwagent/cwagent/ipc"
+)
+
+// AtRest returns the secrets of all tokens that the agent has.
+func (a *Agent) AtRest() (all []ipc.Secret) {
+	for _, c := range a.all() {
+		if c.pending != nil {
+			all = append(all, c.pending.secret)
+		}
+		for _, t := range append(append([]token{c.token}, c.standby...), c.previous...) {
+			all = append(all, t.secret)
+		}
+	}
+	return all
+}
 
 // SetStore takes another store, as if it always had been that one.
 func (a *Agent) SetStore(s Store) {

@@ -19,7 +19,7 @@ const patient = 1500 * time.Millisecond
 type rendering struct {
 	apiVersion string
 	expires    time.Time
-	bytes      []byte
+	answer     Answer
 }
 
 // Fetch implements ipc.Agent. It is the request path: memory only.
@@ -75,15 +75,16 @@ func (a *Agent) fetch(ctx context.Context, r ipc.FetchRequest) ([]byte, error) {
 	if c.vigil.gave(who, c.token.key, end, now) {
 		a.look() // from now on it is asked about now and then
 	}
-	if last := c.rendered.Load(); last != nil && last.apiVersion == q.apiVersion && last.expires.Equal(end) {
-		return last.bytes, nil
+	last := c.rendered.Load()
+	if last == nil || last.apiVersion != q.apiVersion || !last.expires.Equal(end) {
+		answer, err := a.Codec.Encode(q.apiVersion, end)
+		if err != nil {
+			return nil, err
+		}
+		last = &rendering{q.apiVersion, end, answer}
+		c.rendered.Store(last)
 	}
-	out, err := a.Codec.Encode(q.apiVersion, c.token.secret, end)
-	if err != nil {
-		return nil, err
-	}
-	c.rendered.Store(&rendering{q.apiVersion, end, out})
-	return out, nil
+	return last.answer.Append(r.Room, c.token.secret), nil
 }
 
 // wait is for a request that finds nothing to give out, or whose caller has just

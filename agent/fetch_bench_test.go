@@ -44,7 +44,7 @@ func BenchmarkFetch(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			a := agent.New(agent.Config{
 				Store: &store.Memory{}, Ledger: &notebook{}, Verifier: &oracle{}, Codec: codec, Now: time.Now,
-				Alarm: &bell{now: time.Now, rings: make(chan struct{}, 1)}, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+				Alarm: &bell{now: time.Now, rings: make(chan struct{}, 1)}, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Keep: memory.Keep,
 			})
 			r := request("prod", "s3cr3t-1")
 			r.Servers[0].CASHA256 = read.Server.CASHA256
@@ -56,9 +56,10 @@ func BenchmarkFetch(b *testing.B) {
 			for pid := range 1000 { // as many kubectls
 				parents = append(parents, askedBy(b.Context(), 100+pid, 7))
 			}
+			room := make([]byte, 0, 8<<10)
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
-				if reply, err := a.Fetch(parents[i%len(parents)], ipc.FetchRequest{Name: "prod", ExecInfo: info}); err != nil || reply.Exit != 0 {
+				if reply, err := a.Fetch(parents[i%len(parents)], ipc.FetchRequest{Name: "prod", ExecInfo: info, Room: room}); err != nil || reply.Exit != 0 {
 					b.Fatalf("%s, %v", reply.Stderr, err)
 				}
 			}

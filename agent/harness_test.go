@@ -15,6 +15,7 @@ import (
 	v1 "k8s.io/client-go/pkg/apis/clientauthentication/v1"
 
 	"github.com/cwagent/cwagent/agent"
+	"github.com/cwagent/cwagent/agent/arena"
 	"github.com/cwagent/cwagent/agent/render"
 	"github.com/cwagent/cwagent/ipc"
 )
@@ -41,6 +42,9 @@ type world struct {
 	bell   *bell
 }
 
+// memory is where tokens rest, of all agents of the tests.
+var memory arena.Arena
+
 func newWorld(t *testing.T) *world { return worldOn(t, newDisk(), &notebook{}) }
 
 // worldOn is a world with that store and that ledger, and what else is set.
@@ -50,7 +54,7 @@ func worldOn(t *testing.T, d *disk, n *notebook, set ...func(*agent.Config)) *wo
 	w.clock = func() time.Time { return time.Unix(0, w.now.Load()) }
 	w.bell = &bell{now: func() time.Time { return w.clock() }, rings: make(chan struct{}, 1)}
 	c := agent.Config{
-		Store: w.disk, Ledger: w.ledger, Verifier: &w.oracle, Codec: w.codec, Alarm: w.bell, Version: "test", Socket: "/run/test.sock",
+		Store: w.disk, Ledger: w.ledger, Verifier: &w.oracle, Codec: w.codec, Alarm: w.bell, Version: "test", Socket: "/run/test.sock", Keep: memory.Keep,
 		Now: func() time.Time { w.looks.Add(1); return w.clock() },
 		Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
@@ -61,6 +65,11 @@ func worldOn(t *testing.T, d *disk, n *notebook, set ...func(*agent.Config)) *wo
 	t.Cleanup(func() {
 		noSecret(t, "log", w.log.String())
 		noSecret(t, "ledger", string(n.text))
+		for _, s := range w.AtRest() {
+			if !s.Empty() && !s.IsLent() {
+				t.Error("a token rests where it should not")
+			}
+		}
 	})
 	return w
 }
@@ -222,9 +231,9 @@ type counter struct {
 	encoded atomic.Int64
 }
 
-func (c *counter) Encode(apiVersion string, token ipc.Secret, expires time.Time) ([]byte, error) {
+func (c *counter) Encode(apiVersion string, expires time.Time) (agent.Answer, error) {
 	c.encoded.Add(1)
-	return c.Codec.Encode(apiVersion, token, expires)
+	return c.Codec.Encode(apiVersion, expires)
 }
 
 // journal is a log that can be read while it is written.

@@ -120,7 +120,7 @@ func (s *simulation) live() {
 	l.bell = &bell{now: s.wall, rings: make(chan struct{}, 1)}
 	l.Agent = agent.New(agent.Config{
 		Store: vault{s.disk, l}, Ledger: pages{s.ledger, l}, Verifier: judge{l}, Codec: render.Codec{}, Alarm: lateBell{l}, Now: s.wall,
-		Version: "test", Socket: "/run/test.sock", Settings: l.settings(""),
+		Version: "test", Socket: "/run/test.sock", Settings: l.settings(""), Keep: memory.Keep,
 		Log: slog.New(slog.NewTextHandler(&l.log, nil)),
 	})
 	if err := l.Restore(); err != nil {

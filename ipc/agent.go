@@ -9,7 +9,8 @@ import "context"
 // An error is an *Error where a person is meant to read it.
 type Agent interface {
 	// Fetch answers the credential plugin. A refusal is not an error: it is a
-	// reply with an exit code and the lines for stderr.
+	// reply with an exit code and the lines for stderr. What it returns is the
+	// caller's, who may clear it.
 	Fetch(ctx context.Context, r FetchRequest) (FetchReply, error)
 
 	// Status describes the agent, its store and its credentials, by name.

@@ -6,6 +6,7 @@ import "time"
 type FetchRequest struct {
 	Name     string // the credential, the plugin's argument
 	ExecInfo []byte // KUBERNETES_EXEC_INFO, raw
+	Room     []byte // empty; Stdout goes there if it is large enough, so that who lends it can clear it
 }
 
 // FetchReply is what the credential plugin does.

@@ -6,7 +6,9 @@ package render
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -57,19 +59,53 @@ func (Codec) Decode(execInfo []byte) (agent.Ask, error) {
 }
 
 // Encode implements agent.Codec.
-func (Codec) Encode(apiVersion string, token ipc.Secret, expires time.Time) ([]byte, error) {
+func (Codec) Encode(apiVersion string, expires time.Time) (agent.Answer, error) {
+	// What JSON is made in has room for the next one's, and so leaves copies.
+	const place, spelled = "\x00", `\u0000`
 	ts := metav1.NewTime(expires)
 	meta := metav1.TypeMeta{Kind: kind, APIVersion: apiVersion}
-	if apiVersion == v1beta1.SchemeGroupVersion.String() {
-		return json.Marshal(v1beta1.ExecCredential{
-			TypeMeta: meta,
-			Status:   &v1beta1.ExecCredentialStatus{Token: token.Reveal(), ExpirationTimestamp: &ts},
-		})
-	}
-	return json.Marshal(v1.ExecCredential{
+	var whole any = v1.ExecCredential{
 		TypeMeta: meta,
-		Status:   &v1.ExecCredentialStatus{Token: token.Reveal(), ExpirationTimestamp: &ts},
-	})
+		Status:   &v1.ExecCredentialStatus{Token: place, ExpirationTimestamp: &ts},
+	}
+	if apiVersion == v1beta1.SchemeGroupVersion.String() {
+		whole = v1beta1.ExecCredential{
+			TypeMeta: meta,
+			Status:   &v1beta1.ExecCredentialStatus{Token: place, ExpirationTimestamp: &ts},
+		}
+	}
+	out, err := json.Marshal(whole)
+	if err != nil {
+		return nil, err
+	}
+	before, after, _ := strings.Cut(string(out), spelled)
+	return &answer{before, after}, nil
+}
+
+// answer is an ExecCredential without its token.
+type answer struct{ before, after string }
+
+// Append implements agent.Answer.
+func (a *answer) Append(b []byte, token ipc.Secret) []byte {
+	b = slices.Grow(b, len(a.before)+token.Len()+len(a.after)) // before anything is in it that a copy would stay of
+	b = append(b, a.before...)
+	from := len(b)
+	b = token.Append(b)
+	if slices.ContainsFunc(b[from:], escaped) { // no token that is known to us
+		quoted, _ := json.Marshal(string(b[from:])) // a string has no way to fail
+		b = append(b[:from], quoted[1:len(quoted)-1]...)
+		clear(quoted)
+	}
+	return append(b, a.after...)
+}
+
+// escaped reports whether package json may spell c in another way.
+func escaped(c byte) bool {
+	switch c {
+	case '"', '\\', '<', '>', '&':
+		return true
+	}
+	return c < ' ' || c > '~'
 }
 
 func malformed(what, hint string) error {

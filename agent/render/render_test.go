@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	v1 "k8s.io/client-go/pkg/apis/clientauthentication/v1"
 	"k8s.io/client-go/pkg/apis/clientauthentication/v1beta1"
 
@@ -109,10 +110,14 @@ func TestEncode(t *testing.T) {
 		v1beta1.SchemeGroupVersion.String(): &v1beta1.ExecCredential{},
 	} {
 		const secret = `CW-SECRET-"<&~`
-		out, err := Codec{}.Encode(version, ipc.NewSecret(secret), at)
+		answer, err := Codec{}.Encode(version, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := answer.Append(nil, ipc.NewSecret(secret))
 		want := `{"kind":"ExecCredential","apiVersion":"` + version + status
-		if err != nil || string(out) != want {
-			t.Errorf("%s: %v\n%s\n%s", version, err, out, want)
+		if string(out) != want {
+			t.Errorf("%s:\n%s\n%s", version, out, want)
 			continue
 		}
 		dec := json.NewDecoder(bytes.NewReader(out))
@@ -132,6 +137,34 @@ func TestEncode(t *testing.T) {
 			t.Errorf("%s: %q, %v", version, token, end)
 		}
 	}
+}
+
+// Whatever the token is, the answer is what package json would have made of the
+// whole; it needs no more room than it takes, and where there is enough, none.
+func FuzzAppend(f *testing.F) {
+	at := metav1.NewTime(time.Date(2026, 11, 24, 12, 10, 0, 0, time.UTC).Local())
+	for _, token := range []string{"CW-SECRET-x", "", `"`, `\`, "<&>", "\x00\n", "\xff", "\u2028", "~ !", `\u0000`} {
+		f.Add(token)
+	}
+	f.Fuzz(func(t *testing.T, token string) {
+		made, err := Codec{}.Encode(v1.SchemeGroupVersion.String(), at.Time)
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole := v1.ExecCredential{
+			TypeMeta: metav1.TypeMeta{Kind: kind, APIVersion: v1.SchemeGroupVersion.String()},
+			Status:   &v1.ExecCredentialStatus{Token: token, ExpirationTimestamp: &at},
+		}
+		want, err := json.Marshal(whole)
+		if token == "" {
+			return // it would be left out, and is never given out
+		}
+		room := make([]byte, 3, 8<<10)
+		got := made.Append(room, ipc.NewSecret(token))
+		if err != nil || string(got[3:]) != string(want) || len(want) < 8000 && &got[0] != &room[0] {
+			t.Fatalf("%v\n%s\n%s", err, got, want)
+		}
+	})
 }
 
 // Whatever comes: an answer or an error that can be shown; and what was

@@ -1,25 +1,26 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 
 	"github.com/cwagent/cwagent/ipc"
 )
 
-// answer turns a request into a reply. It never fails: a failure is a reply.
-func (s *Server) answer(ctx context.Context, f ipc.Frame) ipc.Frame {
+// answer turns a request into a reply. It never fails: a failure is a reply. A
+// token that is asked for goes to room if that is large enough.
+func (s *Server) answer(ctx context.Context, f ipc.Frame, room []byte) ipc.Frame {
 	if !s.speaks(f.Version) {
 		return errorFrame(s.Log, s.wrongVersion(f.Version))
 	}
 	var reply ipc.Frame
 	err := s.ready(ctx, ipc.Op(f.Kind))
 	if err == nil {
-		reply, err = s.dispatch(ctx, f)
+		reply, err = s.dispatch(ctx, f, room)
 	}
 	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
 		err = &ipc.Error{Code: ipc.CodeTimeout, What: "agent: it was told to leave before this came to an end", Hint: "try again; cwagent status shows how things are"}
@@ -38,27 +39,26 @@ func (s *Server) ready(ctx context.Context, op ipc.Op) error {
 	return s.Ready(ctx, op)
 }
 
-func (s *Server) dispatch(ctx context.Context, f ipc.Frame) (ipc.Frame, error) {
-	secret := func() ipc.Secret { return ipc.NewSecret(string(f.Parts[1])) }
+func (s *Server) dispatch(ctx context.Context, f ipc.Frame, room []byte) (ipc.Frame, error) {
 	switch ipc.Op(f.Kind) {
 	case ipc.OpFetch:
-		r, err := s.Agent.Fetch(ctx, ipc.FetchRequest{Name: string(f.Parts[0]), ExecInfo: f.Parts[1]})
+		r, err := s.Agent.Fetch(ctx, ipc.FetchRequest{Name: string(f.Parts[0]), ExecInfo: f.Parts[1], Room: room})
 		return ipc.Frame{Parts: [3][]byte{r.Stdout, r.Stderr, {byte(r.Exit)}}}, err
 	case ipc.OpStatus:
 		return handle(ctx, f, s.Agent.Status)
 	case ipc.OpAdd:
 		return handle(ctx, f, func(ctx context.Context, r ipc.AddRequest) (ipc.AddReply, error) {
-			r.Secret = secret()
+			r.Secret = s.secret(f.Parts[1])
 			return s.Agent.Add(ctx, r)
 		})
 	case ipc.OpAddAll:
 		return handle(ctx, f, func(ctx context.Context, rs []ipc.AddRequest) ([]ipc.AddReply, error) {
-			secrets := strings.Split(string(f.Parts[1]), "\n")
+			secrets := bytes.Split(f.Parts[1], []byte("\n"))
 			if len(secrets) != len(rs) {
 				return nil, &ipc.Error{Code: ipc.CodeMalformed, What: "request: it has not one token for each name", Hint: "no token has a line break"}
 			}
 			for i := range rs {
-				rs[i].Secret = ipc.NewSecret(secrets[i])
+				rs[i].Secret = s.secret(secrets[i])
 			}
 			return s.Agent.AddAll(ctx, rs)
 		})
@@ -72,7 +72,7 @@ func (s *Server) dispatch(ctx context.Context, f ipc.Frame) (ipc.Frame, error) {
 			token, err = s.Agent.Token(ctx, r)
 			return struct{}{}, err
 		})
-		reply.Parts[1] = token.Append(nil)
+		reply.Parts[1] = token.Append(room)
 		return reply, err
 	case ipc.OpVerify:
 		return handle(ctx, f, s.Agent.Verify)
@@ -106,6 +106,14 @@ func (s *Server) dispatch(ctx context.Context, f ipc.Frame) (ipc.Frame, error) {
 		What: fmt.Sprintf("agent: operation %d is unknown to it", f.Kind),
 		Hint: "restart the agent after an upgrade",
 	}
+}
+
+// secret makes a secret of a part of a request.
+func (s *Server) secret(b []byte) ipc.Secret {
+	if s.Secret == nil {
+		return ipc.NewSecret(string(b))
+	}
+	return s.Secret(b)
 }
 
 // speaks reports whether the agent knows that version of the protocol.

@@ -40,6 +40,9 @@ type Server struct {
 	// then the answer. Nil: it can.
 	Ready func(context.Context, ipc.Op) error
 
+	// Secret makes a secret of bytes that are cleared later; nil: ipc.NewSecret.
+	Secret func([]byte) ipc.Secret
+
 	// Peer tells who connected; nil means the kernel's answer.
 	Peer func(net.Conn) (peer.Peer, error)
 
@@ -220,7 +223,10 @@ func (s *Server) serve(ctx, patient context.Context, conn net.Conn, w *waiter) {
 	}
 	ctx, cancel := context.WithTimeout(peer.NewContext(ctx, p), handling)
 	defer cancel()
-	reply := s.answer(ctx, req)
+	room := buffers.Get().(*[]byte)
+	defer func() { clear(*room); buffers.Put(room) }()
+	reply := s.answer(ctx, req, (*room)[:0])
+	defer func() { clear(reply.Parts[0]); clear(reply.Parts[1]) }() // which were too large for room
 	if fetch && errors.Is(ctx.Err(), context.Canceled) && !gave(reply) {
 		<-s.deaf // or who asks again would get us again
 		return
@@ -253,8 +259,8 @@ func (s *Server) identify(conn net.Conn) (peer.Peer, error) {
 	return p, err
 }
 
-// buffers holds room for a typical request. They are cleared when given back:
-// a request may carry a secret.
+// buffers holds room for a typical request or answer. They are cleared when given
+// back: either may carry a secret.
 var buffers = sync.Pool{New: func() any { b := make([]byte, 8<<10); return &b }}
 
 // write sends a reply. A peer that went away or does not read is its own loss.
