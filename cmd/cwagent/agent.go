@@ -20,6 +20,7 @@ import (
 
 	"github.com/cwagent/cwagent/agent"
 	"github.com/cwagent/cwagent/agent/absorb"
+	"github.com/cwagent/cwagent/agent/arena"
 	"github.com/cwagent/cwagent/agent/audit"
 	"github.com/cwagent/cwagent/agent/config"
 	"github.com/cwagent/cwagent/agent/kubeconfig"
@@ -119,6 +120,10 @@ func (c *cli) newAgentRun(fl agentFlags) (r *agentRun, err error) {
 	journald, _ := journal.StderrIsJournalStream()
 	shown := newLogHandler(c.err, fl.logFormat, journald, &r.level)
 	r.shown, r.log = slog.New(shown), slog.New(slog.NewMultiHandler(shown, r.trail))
+	r.memory.Short = func(err error) {
+		r.log.Warn("tokens are kept, but they may be swapped out", "error", err,
+			"hint", "let more memory be locked: ulimit -l, or LimitMEMLOCK= in the unit")
+	}
 	if r.path, err = ipc.SocketPath(c.getenv); err != nil {
 		return nil, err
 	}
@@ -170,6 +175,8 @@ type agentRun struct {
 	log   *slog.Logger // to a person and to the audit log
 	shown *slog.Logger // to a person
 	trail *audit.Log
+
+	memory arena.Arena // where tokens rest
 }
 
 // serve answers at the socket, and sees to it that the agent begins.
@@ -188,7 +195,7 @@ func (r *agentRun) serveAs(ctx context.Context, a *agent.Agent, watcher *absorb.
 	if err != nil && r.start() == ipc.StartPerson {
 		return err // others would start it anew, again and again
 	}
-	s := &server.Server{Agent: a, Log: r.log, Ready: r.ready}
+	s := &server.Server{Agent: a, Log: r.log, Ready: r.ready, Secret: r.memory.New}
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer r.leave()
@@ -255,6 +262,7 @@ func (r *agentRun) wire() (*agent.Agent, *absorb.Watcher, *supervisor) {
 		Host:    state.Host(),
 		Watched: func() []ipc.Watch { return watcher.Watched() },
 		Changed: func() { watcher.CredentialsChanged(); status.note() },
+		Keep:    r.memory.Keep,
 		End:     func() { r.leave() },
 		Latch:   r.latch,
 	})

@@ -34,10 +34,11 @@ func different(i int) string { return fmt.Sprintf("%06d", i) }
 type bench struct {
 	testing.TB
 	bin, dir string
+	pid      int // of the agent
 }
 
 func newBench(tb testing.TB) *bench {
-	return &bench{tb, built(tb, "cwagent", "cwagent-credential", "kubectl"), ""}
+	return &bench{TB: tb, bin: built(tb, "cwagent", "cwagent-credential", "kubectl")}
 }
 
 // fresh starts an agent that knows nothing, until end is called.
@@ -56,6 +57,7 @@ func (b *bench) fresh(env ...string) (end func()) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	b.pid = c.Process.Pid
 	log, said := bufio.NewReader(stderr), ""
 	for !strings.Contains(said, "msg=serving") {
 		line, err := log.ReadString('\n')
