@@ -88,12 +88,12 @@ func (s *Server) dispatch(ctx context.Context, f ipc.Frame, room []byte) (ipc.Fr
 		return handle(ctx, f, s.Agent.Migrate)
 	case ipc.OpLock:
 		return handle(ctx, f, func(ctx context.Context, r ipc.LockRequest) (struct{}, error) {
-			r.Passphrase = secret()
+			r.Passphrase = s.secret(f.Parts[1])
 			return struct{}{}, s.Agent.Lock(ctx, r)
 		})
 	case ipc.OpUnlock:
 		return handle(ctx, f, func(ctx context.Context, r ipc.UnlockRequest) (ipc.UnlockReply, error) {
-			r.Passphrase = secret()
+			r.Passphrase = s.secret(f.Parts[1])
 			return s.Agent.Unlock(ctx, r)
 		})
 	case ipc.OpLeave:
