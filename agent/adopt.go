@@ -42,7 +42,7 @@ func (a *Agent) adopt(b Book) {
 	was, is, store := a.book.byName(), b.byName(), a.book.Store
 	a.noteBook(b)
 	if b.Store != store && b.Store != "" {
-		a.moved()
+		a.followTo(b.Store)
 	}
 	a.mu.Lock()
 	cas := maps.Clone(b.CAs)
@@ -63,7 +63,9 @@ func (a *Agent) adopt(b Book) {
 		}
 	}
 	a.override()
-	signal(a.fresh)
+	if len(b.Orphans) > 0 || len(a.unread()) > 0 {
+		signal(a.fresh)
+	}
 }
 
 func (b *Book) byName() map[string]Record {

@@ -88,9 +88,10 @@ func (a *Agent) here(place string) (kind string, mine bool) {
 	return kind, host == "" || host == a.Host
 }
 
-// moved follows another agent, which has moved the tokens to another store.
-func (a *Agent) moved() {
-	a.stores.keep(a.book.Store)
+// followTo takes the store that another agent has chosen for the first token, or has
+// moved all to.
+func (a *Agent) followTo(kind string) {
+	a.stores.keep(kind)
 	a.move = nil
 	a.note(&a.trouble, nil)
 	a.note(&a.silent, nil)
@@ -101,5 +102,5 @@ func (a *Agent) moved() {
 		})
 	}
 	a.overdue()
-	a.Log.Info("tokens moved by another agent", "to", a.book.Store)
+	a.Log.Info("another agent's choice of a store is followed", "store", kind)
 }

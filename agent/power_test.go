@@ -92,15 +92,15 @@ func (s poweredStore) Delete(ctx context.Context, key string) error {
 }
 
 type poweredLedger struct {
-	*notebook
+	agent.Ledger
 	*power
 }
 
 func (l poweredLedger) Save(b agent.Book) error {
-	return l.step(false, func() error { return l.notebook.Save(b) })
+	return l.step(false, func() error { return l.Ledger.Save(b) })
 }
 
 func (w *world) plug(p *power) {
 	w.SetStore(poweredStore{w.disk, p})
-	w.Agent.Ledger = poweredLedger{w.ledger, p}
+	w.Agent.Ledger = poweredLedger{w.Agent.Ledger, p}
 }

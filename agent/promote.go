@@ -270,18 +270,26 @@ func (a *Agent) saveDue(ctx context.Context) {
 		if c.unsaved == nil || a.Now().Before(c.unsaved.next(a.Now())) {
 			continue
 		}
-		done, err := a.changing(ctx)
-		if err != nil {
+		if !a.saveAgain(ctx, c.name) {
 			return
 		}
-		now, err := a.lookup(c.name)
-		if err == nil && now.unsaved != nil {
-			if now = a.keep(ctx, now, now.trusts()); now.unsaved == nil {
-				a.Log.Info("saved at last", "credential", c.name)
-			}
-		}
-		done()
 	}
+}
+
+// saveAgain tries to save a credential once more. It reports whether it had its turn.
+func (a *Agent) saveAgain(ctx context.Context, name string) bool {
+	done, err := a.changing(ctx)
+	if err != nil {
+		return false
+	}
+	defer done()
+	now, err := a.lookup(name)
+	if err == nil && now.unsaved != nil {
+		if now = a.keep(ctx, now, now.trusts()); now.unsaved == nil {
+			a.Log.Info("saved at last", "credential", name)
+		}
+	}
+	return true
 }
 
 // unsavedWords say why what should be saved is not.

@@ -27,7 +27,7 @@ const (
 	hangs = 200 * time.Millisecond
 )
 
-var errDiskHangs = errors.New("the state folder does not answer")
+var errDiskHangs = errors.New("state folder: it does not answer")
 
 // A hold is what came of reaching for the ledger.
 type hold struct {

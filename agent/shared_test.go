@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cwagent/cwagent/agent"
@@ -193,4 +195,60 @@ func TestOtherMachineLeavesMemory(t *testing.T) {
 			}
 		})
 	}
+}
+
+// sunk is a ledger on a file server that is gone: it does not answer.
+type sunk struct {
+	agent.Ledger
+	gone    atomic.Bool
+	back    chan struct{}
+	waiting atomic.Int32
+}
+
+func (s *sunk) Changed() (bool, error) {
+	if s.gone.Load() {
+		s.waiting.Add(1)
+		<-s.back
+	}
+	return s.Ledger.Changed()
+}
+
+// A state folder that does not answer keeps no token from taking over, and nobody
+// waiting; one call of it hangs, and when it is back all is saved.
+func TestStateFolderHangs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		s := &sunk{Ledger: w.ledger, back: make(chan struct{})}
+		w.Agent.Ledger = s
+		w.clock = time.Now
+		defer w.run()()
+		w.add(request("prod", "s3cr3t-1"))
+		s.gone.Store(true)
+		start := time.Now()
+		w.add(replacing(request("prod", "s3cr3t-2")))
+		w.serves("prod", "s3cr3t-2")
+		_, err := w.Add(t.Context(), request("dev", "s3cr3t-dev"))
+		if e := refused(t, err, ipc.CodeStore); e.What != "state folder: it does not answer" {
+			t.Errorf("%+v", e)
+		}
+		if took := time.Since(start); took > 7*time.Second || s.waiting.Load() != 1 {
+			t.Errorf("%v, %d calls hang", took, s.waiting.Load())
+		}
+		start = time.Now()
+		if _, _, stderr := w.fetch("dev", home); !strings.Contains(stderr, "no such credential") || time.Since(start) > time.Second {
+			t.Errorf("%s, after %v", stderr, time.Since(start))
+		}
+		if c := w.status("prod"); c.Saved {
+			t.Errorf("%+v", c)
+		}
+		s.gone.Store(false)
+		close(s.back)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if c := w.status("prod"); !c.Saved {
+			t.Errorf("%+v", c)
+		}
+		w.add(request("dev", "s3cr3t-dev"))
+	})
 }
