@@ -16,6 +16,14 @@ type guise struct {
 	read    Record // as it would be written of what is used here
 }
 
+// host is the machine whose agent has that token.
+func (g *guise) host() string {
+	if g == nil {
+		return ""
+	}
+	return g.written.Host
+}
+
 // written is the record of c for the ledger.
 func (c *credential) written() Record {
 	r := c.record()
@@ -175,7 +183,7 @@ func (t *token) recall(was token) {
 	}
 	t.secret, t.fault, t.unknown = was.secret, was.fault, was.unknown
 	if !t.saved {
-		t.key, t.brief = was.key, was.brief
+		t.key, t.brief, t.host = was.key, was.brief, was.host
 	}
 }
 

@@ -64,7 +64,7 @@ func (c *copybook) Save(b agent.Book) error {
 func TestCrashBesideAnotherMachine(t *testing.T) {
 	t.Parallel()
 	lives := 0
-	for _, f := range fates {
+	for _, f := range slices.Concat(fates[:4], fates[5:6], fates[8:9]) { // the others differ in details of one agent
 		for last := 0; ; last++ {
 			p := &power{fate: f, last: last}
 			t.Run(fmt.Sprintf("%s at %d", f.name, last+1), func(t *testing.T) {

@@ -79,6 +79,9 @@ type Record struct {
 	// back to the newest of Previous that is good.
 	Token Token `json:"token"`
 
+	// Host is the machine whose agent had it in memory then.
+	Host string `json:"host,omitempty"`
+
 	// Standby are the tokens that wait for their turn, in its order. All of them
 	// are in the store.
 	Standby []Token `json:"standby,omitempty"`

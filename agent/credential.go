@@ -49,6 +49,7 @@ type token struct {
 	key     string // its name in the store; nothing rests there unless saved
 	saved   bool   // it is in the store
 	brief   bool   // memory only, on purpose
+	host    string // whose agent has it in memory only, if it is not this one
 	api     bool   // one of CoreWeave's API Access Tokens
 	id      string // public id, cwtoken-<hash>; may be empty
 	added   time.Time

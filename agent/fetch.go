@@ -222,6 +222,9 @@ func (a *Agent) reason(c *credential, d decision) string {
 	case causeSource:
 		return c.setting.Source.Kind() + " has given no new token since " + instant(c.renewal.since) + ": " + c.renewal.why
 	}
+	if host := c.guise.host(); c.fellBack && host != "" && host != a.Host {
+		return "its newer token is in the memory of the agent of " + host + " only: this is the one before"
+	}
 	if c.fellBack {
 		return fellBackReason
 	}

@@ -13,7 +13,7 @@ import (
 func (c *credential) record() Record {
 	return Record{
 		Name: c.name, Servers: c.servers, NoClusterInfo: c.noClusterInfo, Ephemeral: c.token.brief, Held: c.held,
-		Token:    c.token.record(),
+		Token: c.token.record(), Host: c.token.host,
 		Standby:  records(c.standby, func(t token) bool { return t.saved }),
 		Previous: records(c.previous, func(t token) bool { return t.saved || t.api }),
 	}
@@ -51,6 +51,9 @@ func fromRecord(r Record) *credential {
 		token: fromToken(r.Token), vigil: &vigil{},
 	}
 	c.token.brief = r.Ephemeral && !c.token.saved
+	if !c.token.saved {
+		c.token.host = r.Host
+	}
 	if s, err := canonicalAll(r.Servers); err == nil {
 		c.servers = s // early ones have their proxy's password
 	}
@@ -109,7 +112,11 @@ func (a *Agent) bookOf(edit func(map[string]*credential)) Book {
 		Store: a.book.Store, Host: a.book.Host, Credentials: []Record{}, CAs: cas, Elsewhere: a.book.Elsewhere, Moving: a.book.Moving,
 	}
 	for _, c := range creds {
-		b.Credentials = append(b.Credentials, c.written())
+		r := c.written()
+		if c.token.only() {
+			r.Host = a.Host
+		}
+		b.Credentials = append(b.Credentials, r)
 	}
 	slices.SortFunc(b.Credentials, func(x, y Record) int { return strings.Compare(x.Name, y.Name) })
 	b.settle(a.book)

@@ -30,8 +30,7 @@ func hosts(t *testing.T, n int) (all []*world) {
 // hostOn starts an agent on a machine of that name.
 func hostOn(t *testing.T, d *disk, dir, host string) *world {
 	t.Helper()
-	w := worldOn(t, d, &notebook{})
-	w.Agent.Ledger = &ledger.File{Dir: dir}
+	w := worldOn(t, d, &notebook{}, func(c *agent.Config) { c.Ledger, c.Host = &ledger.File{Dir: dir}, host })
 	if err := w.Restore(); err != nil {
 		t.Fatal(err)
 	}
@@ -149,17 +148,18 @@ func TestOtherMachineLeavesMemory(t *testing.T) {
 		wants  string // of the first one
 		then   string // of the other one
 		kept   int    // tokens that gave way, at the first one
+		says   string // the other one, before it does that
 	}{
-		{"ephemeral, and nothing else is there", nil, brief, func(b *world) error { _, err := b.Servers(b.t.Context(), other); return err }, "s3cr3t-mine", "", 0},
-		{"ephemeral, forgotten there", nil, brief, func(b *world) error { return b.Forget(b.t.Context(), ipc.ForgetRequest{Name: "prod"}) }, "s3cr3t-mine", "", 0},
+		{"ephemeral, and nothing else is there", nil, brief, func(b *world) error { _, err := b.Servers(b.t.Context(), other); return err }, "s3cr3t-mine", "", 0, "its token is in the memory of the agent of login1 only"},
+		{"ephemeral, forgotten there", nil, brief, func(b *world) error { return b.Forget(b.t.Context(), ipc.ForgetRequest{Name: "prod"}) }, "s3cr3t-mine", "", 0, "its token is in the memory of the agent of login1 only"},
 		{"in place of one that was saved; bound there", []ipc.AddRequest{request("prod", "s3cr3t-1")}, unsaved,
-			func(b *world) error { _, err := b.Servers(b.t.Context(), other); return err }, "s3cr3t-mine", "s3cr3t-1", 1},
+			func(b *world) error { _, err := b.Servers(b.t.Context(), other); return err }, "s3cr3t-mine", "s3cr3t-1", 1, "its newer token is in the memory of the agent of login1 only: this is the one before"},
 		{"in place of one that was saved; replaced there", []ipc.AddRequest{request("prod", "s3cr3t-1")}, unsaved,
-			adding(replacing(request("prod", "s3cr3t-2"))), "s3cr3t-2", "s3cr3t-2", 2},
+			adding(replacing(request("prod", "s3cr3t-2"))), "s3cr3t-2", "s3cr3t-2", 2, "its newer token is in the memory of the agent of login1 only: this is the one before"},
 		{"in place of one that was saved; gone back there", []ipc.AddRequest{request("prod", "s3cr3t-0"), replacing(request("prod", "s3cr3t-1"))}, unsaved,
-			func(b *world) error { _, err := b.Rotate(b.t.Context(), back); return err }, "s3cr3t-0", "s3cr3t-0", 2},
+			func(b *world) error { _, err := b.Rotate(b.t.Context(), back); return err }, "s3cr3t-0", "s3cr3t-0", 2, "its newer token is in the memory of the agent of login1 only: this is the one before"},
 		{"in place of one that was saved; forgotten there", []ipc.AddRequest{request("prod", "s3cr3t-1")}, unsaved,
-			func(b *world) error { return b.Forget(b.t.Context(), ipc.ForgetRequest{Name: "prod"}) }, "s3cr3t-mine", "", 0},
+			func(b *world) error { return b.Forget(b.t.Context(), ipc.ForgetRequest{Name: "prod"}) }, "s3cr3t-mine", "", 0, "its newer token is in the memory of the agent of login1 only: this is the one before"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var broken atomic.Bool
@@ -182,6 +182,9 @@ func TestOtherMachineLeavesMemory(t *testing.T) {
 			a.add(c.mine)
 			broken.Store(false)
 			b.Sync(t.Context())
+			if said := b.status("prod").Reason; said != c.says {
+				t.Errorf("the other one says %q", said)
+			}
 			if err := c.theirs(b); err != nil {
 				t.Fatal(err)
 			}

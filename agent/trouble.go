@@ -92,6 +92,8 @@ func (a *Agent) lacking(c *credential) (gap, string) {
 		return gapLocked, "its token rests in the " + kind + " of " + a.far()
 	case c.token.missing():
 		return gapEmpty, "its token is no longer in the " + kind
+	case !c.token.inStore() && c.token.host != "" && c.token.host != a.Host:
+		return gapEmpty, "its token is in the memory of the agent of " + c.token.host + " only"
 	case !c.token.inStore() && c.token.brief && !c.token.added.IsZero():
 		return gapEmpty, "its token was in memory only, and the agent has been restarted since"
 	case !c.token.inStore():
