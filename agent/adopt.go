@@ -1,11 +1,15 @@
 package agent
 
 import (
+	"context"
 	"encoding/json"
+	"log/slog"
 	"maps"
 	"reflect"
 	"slices"
 	"time"
+
+	"github.com/cwagent/cwagent/ipc"
 )
 
 // A guise is the record of a credential whose current token is in the memory of
@@ -97,6 +101,7 @@ func (a *Agent) adoptRecord(r Record) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	c, next := a.creds[r.Name], revive(r, now)
+	level := slog.LevelInfo
 	switch {
 	case next.blank() && (c == nil || c.blank()):
 		return // there because of a config only
@@ -104,9 +109,19 @@ func (a *Agent) adoptRecord(r Record) {
 		next.setting = setting
 	default:
 		next.inherit(c, r, now)
+		if c.record().asked().equal(next.record().asked()) { // each asks now and then
+			next.revision, level = c.revision, slog.LevelDebug
+			next.rendered.Store(c.rendered.Load())
+		}
 	}
 	a.putLocked(next)
-	a.Log.Info("changed by another agent", "credential", r.Name, "id", next.token.id)
+	a.Log.Log(context.Background(), level, "changed by another agent", "credential", r.Name, "id", next.token.id)
+}
+
+// asked is r without what comes of asking about a token that is alive.
+func (r Record) asked() Record {
+	r.Token.Verified, r.Token.Identity = nil, ipc.Identity{}
+	return r
 }
 
 // inherit gives next, which is what another agent has written about c, what only

@@ -79,6 +79,7 @@ type Agent struct {
 	move    *move        // under way; for whoever holds change
 	unsure  bool         // the ledger may hold something else; for whoever holds change
 	barred  error        // why the ledger cannot be written now; likewise
+	unheard string       // why it could not be read again; likewise
 
 	reaching chan struct{} // taken while the ledger is asked
 	keeper   atomic.Value  // string: Host of the book

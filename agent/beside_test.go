@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/cwagent/cwagent/agent"
 )
@@ -114,4 +115,36 @@ func crashBeside(t *testing.T, p *power) {
 		}
 	}
 	t.Fatalf("found %v, store %q, orphans %q;\nwant one of %v", got, stored, n.book(t).Orphans, may)
+}
+
+// Two agents with the same source ask it about as often as one: whoever is first has
+// the next token for both, and neither ever has none to give.
+func TestSourceOfTwoMachines(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d, n, turn, source := newDisk(), &notebook{}, make(chan struct{}, 1), &tap{}
+		var all []*world
+		for _, host := range []string{"login1", "login2"} {
+			w := worldOn(t, d, n, func(c *agent.Config) {
+				c.Ledger, c.Host, c.Now = &copybook{notebook: n, turn: turn}, host, time.Now
+			})
+			w.clock = time.Now
+			defer w.run()()
+			w.feed(source)
+			all = append(all, w)
+		}
+		synctest.Wait()
+		for range 24 * 60 {
+			time.Sleep(time.Minute)
+			for _, w := range all {
+				if token, _, stderr := w.fetch("prod", home); token == "" {
+					t.Fatal(stderr)
+				}
+			}
+		}
+		if n := len(source.times()); n < 24 || n > 45 {
+			t.Errorf("asked %d times in a day for tokens of an hour", n)
+		}
+		t.Logf("asked %d times", len(source.times()))
+	})
 }

@@ -199,7 +199,7 @@ func (c *credential) renewAt(r rules) time.Time {
 	t, when := c.token, c.token.oldAt(r)
 	if t.expiry == ipc.ExpiryKnown {
 		l := lifetime(t)
-		spread := time.Duration(jitter(t.key, 0) * float64(l) / 10)
+		spread := time.Duration(jitter(t.key, r.host) * float64(l) / 10)
 		if c.held {
 			when = t.expires.Add(-min(l/6, holdout))
 		} else {

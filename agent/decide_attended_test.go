@@ -145,7 +145,7 @@ func TestDecideMissesNothing(t *testing.T) {
 	r := random(t)
 	for range 30_000 {
 		c, g := anyCredential(r), gap(1+r.IntN(3))
-		policy := rules{warnBefore, []time.Duration{0, h, 90 * day}[r.IntN(3)]}
+		policy := rules{warnBefore: warnBefore, maxAge: []time.Duration{0, h, 90 * day}[r.IntN(3)]}
 		now := noon.Add(time.Duration(r.Int64N(int64(2*h))) - h)
 		for range 40 {
 			d := c.decide(now, policy, g)

@@ -48,10 +48,11 @@ const maxAge = 90 * 24 * time.Hour
 type rules struct {
 	warnBefore []time.Duration
 	maxAge     time.Duration // 0: no limit
+	host       int           // another number on each machine, so that they do not ask a source at once
 }
 
 func (p Policy) of(name string) rules {
-	r := rules{p.WarnBefore, maxAge}
+	r := rules{warnBefore: p.WarnBefore, maxAge: maxAge}
 	if r.warnBefore == nil {
 		r.warnBefore = warnBefore
 	}

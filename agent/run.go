@@ -140,5 +140,9 @@ func (a *Agent) decide(c *credential, now time.Time) decision {
 func (a *Agent) policy(name string) rules {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	return a.rules.Policy.of(name)
+	r := a.rules.Policy.of(name)
+	if a.Host != "" {
+		r.host = 1 + int(1000*jitter(a.Host, 0))
+	}
+	return r
 }

@@ -107,9 +107,14 @@ func (a *Agent) Sync(ctx context.Context) {
 	if h.changed {
 		h.err = a.reread()
 	}
+	said := ""
 	if h.err != nil {
+		said = h.err.Error()
+	}
+	if said != "" && said != a.unheard { // it may be so for days
 		a.Log.Warn("state not read again", "error", h.err)
 	}
+	a.unheard = said
 }
 
 // catchUp is Sync for who has somebody waiting.
