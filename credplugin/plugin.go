@@ -62,7 +62,11 @@ func Run(args []string, getenv func(string) string, stdout, stderr io.Writer) in
 		}
 		a := asking{path, began.Add(wait), args[0], getenv("KUBERNETES_EXEC_INFO")}
 		reply, err = a.fetch()
-		if noAgent(err) && (hung || start(path, a.deadline)) { // hung: it has been tried, and may yet come
+		comes := hung // it has been tried, and may yet come
+		if noAgent(err) && !hung {
+			_, comes = start(path, a.deadline) // done with at our end
+		}
+		if noAgent(err) && comes {
 			reply, err = a.fetchSoon(err)
 		}
 		waited := hung || time.Since(began) >= again
@@ -99,6 +103,21 @@ func (a asking) fetchSoon(err error) (reply ipc.FetchReply, _ error) {
 		reply, err = a.fetch()
 	}
 	return reply, err
+}
+
+// Start is for who is no plugin: where nobody listens at path it has an agent started
+// as the plugin does, and waits until one listens, or nearly until the deadline.
+func Start(path string, deadline time.Time) {
+	err := ipc.Reach(path, deadline)
+	if !noAgent(err) {
+		return
+	}
+	done, comes := start(path, deadline)
+	defer done()
+	for comes && noAgent(err) && time.Now().Add(startPoll).Before(deadline) {
+		time.Sleep(startPoll)
+		err = ipc.Reach(path, deadline)
+	}
 }
 
 // noAgent reports whether nobody listens.

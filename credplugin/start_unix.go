@@ -23,40 +23,41 @@ const maxLaunch = 64 << 10
 
 // start has an agent started that will listen at path, and reports whether one may
 // come before the deadline: by the service manager, or as the last person has started one. Nothing that
-// a kubeconfig can set has a say in what is started.
-func start(path string, deadline time.Time) bool {
+// a kubeconfig can set has a say in what is started. Until done is called, or we end,
+// nobody else starts one.
+func start(path string, deadline time.Time) (done func(), ok bool) {
+	done = func() {}
 	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return false
+		return done, false
 	}
 	defer unix.Close(null)
 	keepDescriptors()
 	if program, args, env := manager(path); program != "" && succeeds(null, earlier(deadline, time.Now().Add(managerWait)), program, args, env) {
-		return true
+		return done, true
 	}
 	dir, err := unix.Open(filepath.Dir(ipc.LaunchPath()), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return false
+		return done, false
 	}
 	defer unix.Close(dir)
 	if !private(dir) {
-		return false
+		return done, false
 	}
 	f, err := unix.Openat(dir, filepath.Base(ipc.LaunchPath()), unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return false
+		return done, false
 	}
-	// Not closed: its lock says until our end that somebody is starting one.
+	done = func() { unix.Close(f) } // not before: its lock says that somebody is starting one
 	l, ok := readLaunch(f)
 	if !ok || l.Socket != path {
-		unix.Close(f)
-		return false
+		return done, false
 	}
 	if unix.Flock(f, unix.LOCK_EX|unix.LOCK_NB) != nil {
-		return true // another plugin is at it
+		return done, true // another one is at it
 	}
 	_, err = spawn(null, l.Args[0], l.Args, append(l.Env, startedByPlugin))
-	return err == nil
+	return done, err == nil
 }
 
 // startedByPlugin tells the agent how it was started.

@@ -132,6 +132,15 @@ func dial(path string, deadline time.Time) (conn, error) {
 	return conn, nil
 }
 
+// Reach connects to the agent at path, and hangs up. Its errors are those of Call.
+func Reach(path string, deadline time.Time) error {
+	conn, err := dial(path, deadline)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
 // StartHint is the hint of the error that says that nobody listens.
 const StartHint = "start it with: cwagent agent"
 

@@ -16,7 +16,7 @@ const SocketName = "agent.sock"
 //
 //	$CWAGENT_SOCKET
 //	~/Library/Application Support/cwagent/agent.sock   (macOS)
-//	$XDG_RUNTIME_DIR/cwagent/agent.sock
+//	$XDG_RUNTIME_DIR/cwagent/agent.sock                unless that is another user's
 //	/run/user/UID/cwagent/agent.sock                   if that folder is ours
 //	/tmp/cwagent-UID/agent.sock
 //
@@ -48,10 +48,24 @@ func socketDir(goos string, getenv func(string) string) (string, error) {
 		}
 		return filepath.Join(home, "Library", "Application Support", "cwagent"), nil
 	}
-	if dir := getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
+	if dir := RuntimeDir(getenv); dir != "" {
 		return filepath.Join(dir, "cwagent"), nil
 	}
 	return userDir(), nil
+}
+
+// RuntimeDir is XDG_RUNTIME_DIR, or nothing where that is of no use: as the XDG
+// specification has it, a relative path, or a folder of another user's. su and sudo
+// leave such a one.
+func RuntimeDir(getenv func(string) string) string {
+	dir := getenv("XDG_RUNTIME_DIR")
+	if !filepath.IsAbs(dir) {
+		return ""
+	}
+	if info, err := os.Stat(dir); err == nil && !owned(info) {
+		return ""
+	}
+	return dir
 }
 
 // TempDir names the folder of last resort, which [PrivateDir] makes and judges:

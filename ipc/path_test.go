@@ -33,11 +33,19 @@ func TestSocketPath(t *testing.T) {
 	if dir := "/run/user/" + strconv.Itoa(os.Getuid()); ownFolder(dir) {
 		fallback = dir + "/cwagent/agent.sock"
 	}
+	foreign := "/"
+	if os.Getuid() == 0 {
+		foreign = t.TempDir()
+		if err := os.Chown(foreign, 12345, 12345); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, c := range []struct {
 		name   string
 		getenv func(string) string
 		want   string
 	}{
+		{"the runtime folder of another user, which su leaves", environ("XDG_RUNTIME_DIR", foreign), fallback},
 		{"the override", environ("CWAGENT_SOCKET", "/x/y.sock", "XDG_RUNTIME_DIR", "/run/user/7"), "/x/y.sock"},
 		{"the runtime folder", environ("XDG_RUNTIME_DIR", "/run/user/7", "HOME", "/home/x"), "/run/user/7/cwagent/agent.sock"},
 		{"nothing set", environ(), fallback},

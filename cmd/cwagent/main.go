@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/cwagent/cwagent/credplugin"
 	"github.com/cwagent/cwagent/ipc"
 	"github.com/cwagent/cwagent/ipc/client"
 )
@@ -40,13 +41,24 @@ type cli struct {
 	lines    *bufio.Reader // of in, once a question was asked
 }
 
-// agent returns the agent that listens at the usual place. It does not connect.
+// startWait is how long an agent that has to be started first may take until it
+// listens.
+const startWait = 5 * time.Second
+
+// agent returns the agent that listens at the usual place. Where nobody does it has one
+// started, as the plugin would.
 func (c *cli) agent() (ipc.Agent, error) {
-	path, err := ipc.SocketPath(c.getenv)
-	if err != nil {
-		return nil, err
+	a, err := c.running()
+	if err == nil {
+		credplugin.Start(a.Path, time.Now().Add(startWait))
 	}
-	return client.Client{Path: path}, nil
+	return a, err
+}
+
+// running is agent for who only wants one that runs already. It does not connect.
+func (c *cli) running() (a client.Client, err error) {
+	a.Path, err = ipc.SocketPath(c.getenv)
+	return a, err
 }
 
 // exitCode ends the program with a code and says nothing more.
@@ -71,6 +83,9 @@ func (c *cli) report(err error) int {
 	shown := ipc.Error{What: err.Error()} // with what was wrapped around it
 	if errors.As(err, &e) {
 		shown.Hint = e.Hint
+	}
+	if shown.Hint == ipc.StartHint {
+		shown.Hint = c.startHint()
 	}
 	for line := range strings.Lines(shown.Text()) { // a file's name may be in it
 		io.WriteString(c.err, printableLine(strings.TrimRight(line, "\n"))+"\n")

@@ -50,6 +50,9 @@ type serviceState struct {
 	Enabled   bool     `json:"enabled"` // at login
 	Running   bool     `json:"running"`
 	PID       int      `json:"pid,omitempty"`
+	Masked    []string `json:"masked,omitempty"` // what somebody wants never to run
+
+	silent bool // the manager does not answer here: of the last four nothing is known
 }
 
 func (c *cli) manager() (manager, error) {
@@ -168,7 +171,7 @@ func (c *cli) newServiceUninstall() *cobra.Command {
 				return err
 			}
 			if len(left) > 0 {
-				fmt.Fprintf(c.err, "note: without the agent nobody can log in with these kubeconfigs: %s\n", strings.Join(left, ", "))
+				fmt.Fprintf(c.err, "note: without the agent nobody can log in with these kubeconfigs: %s\n", listed(left))
 				fmt.Fprintln(c.err, "      cwagent restore --all, before this, puts their tokens back")
 				if !yes {
 					yes, err := c.ask(cmd.Context(), "Uninstall all the same?")
@@ -219,10 +222,34 @@ func (c *cli) stillRewritten() ([]string, error) {
 	var left []string
 	for _, f := range slices.DeleteFunc(files, func(f rewritten.File) bool { return !f.Imported() }) {
 		if _, err := os.Stat(f.Path); err == nil {
-			left = append(left, printable(f.Path))
+			left = append(left, f.Path)
 		}
 	}
 	return left, nil
+}
+
+// listed writes paths for a person.
+func listed(paths []string) string {
+	var words []string
+	for _, p := range paths {
+		words = append(words, printable(p))
+	}
+	return strings.Join(words, ", ")
+}
+
+// startHint says how to start an agent where none runs.
+func (c *cli) startHint() string {
+	if c.getenv("CWAGENT_SOCKET") != "" {
+		return ipc.StartHint // no manager's would listen there
+	}
+	m, err := c.manager()
+	if err != nil {
+		return ipc.StartHint
+	}
+	if s, err := m.state(); err != nil || !s.Installed || s.silent || len(s.Masked) > 0 {
+		return ipc.StartHint
+	}
+	return "start it with: cwagent service start"
 }
 
 // tellDone says what was done, a line each.

@@ -65,6 +65,9 @@ func (c *cli) printService(s serviceState, agent ipc.AgentInfo, runs bool, outpu
 		}
 		if runs {
 			fmt.Fprintf(c.out, "agent    %s, pid %d, started %s\n", agent.Version, agent.PID, howStarted[agent.Start])
+			if words := anotherVersion(agent); words != "" {
+				fmt.Fprintf(c.out, "         %s\n", words)
+			}
 		} else {
 			fmt.Fprintln(c.out, "agent    none answers")
 		}
@@ -82,8 +85,14 @@ func (s serviceState) words() string {
 	if !s.Installed {
 		return "not installed; cwagent service install does it"
 	}
+	if s.silent {
+		return "installed, and does not answer here; without it: cwagent agent"
+	}
 	words := []string{"installed", "not started at login", "stopped"}
-	if s.Enabled {
+	switch {
+	case len(s.Masked) > 0:
+		words[1] = "masked, which " + unmask(s.Masked...) + " ends"
+	case s.Enabled:
 		words[1] = "started at login"
 	}
 	if s.Running {

@@ -12,11 +12,15 @@ import (
 
 	"github.com/kardianos/service"
 
+	"github.com/cwagent/cwagent/ipc"
 	"github.com/cwagent/cwagent/packaging"
 )
 
 // packaged is where packages put the units of user managers.
 const packaged = "/usr/lib/systemd/user"
+
+// units are the names of ours.
+var units = []string{packaging.ServiceUnit, packaging.SocketUnit}
 
 // forEverybody is the link by which a package has the socket at each login.
 const forEverybody = "/etc/systemd/user/sockets.target.wants/" + packaging.SocketUnit
@@ -26,6 +30,7 @@ const forEverybody = "/etc/systemd/user/sockets.target.wants/" + packaging.Socke
 // manager looks, leave half of it where that fails, and it does not know sockets.
 type systemd struct {
 	dir       string // of the person's own units
+	runtime   string // the manager's XDG_RUNTIME_DIR, where we have none: su and the like forget it
 	reachable bool   // whether the user manager answers: without a session there is none
 	service   service.Service
 	ctl       func(args ...string) (string, error) // systemctl --user
@@ -35,12 +40,14 @@ func newSystemd(home string, getenv func(string) string) (_ manager, err error) 
 	if _, err := os.Stat("/run/systemd/system"); err != nil {
 		return nil, fail("run it in the foreground: cwagent agent", "service: systemd does not run here")
 	}
-	if getenv("XDG_RUNTIME_DIR") == "" { // su and the like forget it
-		os.Setenv("XDG_RUNTIME_DIR", "/run/user/"+strconv.Itoa(os.Getuid()))
+	m := &systemd{}
+	if ipc.RuntimeDir(getenv) == "" {
+		m.runtime = "/run/user/" + strconv.Itoa(os.Getuid())
 	}
-	m := &systemd{ctl: func(args ...string) (string, error) {
-		return output("systemctl", append([]string{"--user"}, args...)...)
-	}}
+	m.ctl = func(args ...string) (out string, err error) {
+		m.there(func() { out, err = output("systemctl", append([]string{"--user"}, args...)...) })
+		return out, err
+	}
 	paths, err := m.ctl("show", "--property=UnitPath", "--value")
 	m.reachable = err == nil
 	if m.dir = unitDir(paths); m.dir == "" {
@@ -50,6 +57,21 @@ func newSystemd(home string, getenv func(string) string) (_ manager, err error) 
 		Name: serviceName, Option: service.KeyValue{"UserService": true},
 	})
 	return m, err
+}
+
+// there does what talks to the user manager, which kardianos and systemctl find by our
+// environment. Nobody else's socket is to be another one for it.
+func (m *systemd) there(do func()) {
+	if m.runtime != "" {
+		was, is := os.LookupEnv("XDG_RUNTIME_DIR")
+		os.Setenv("XDG_RUNTIME_DIR", m.runtime)
+		defer func() {
+			if os.Unsetenv("XDG_RUNTIME_DIR"); is {
+				os.Setenv("XDG_RUNTIME_DIR", was)
+			}
+		}()
+	}
+	do()
 }
 
 func (m *systemd) name() string { return "systemd, user manager" }
@@ -109,20 +131,27 @@ func (m *systemd) uninstall() (did []string, err error) {
 }
 
 func (m *systemd) start() error {
-	if err := m.listen(); err != nil {
-		return m.failed("start", err)
-	}
-	return m.failed("start", m.service.Start())
+	return m.order("start", m.mayRun, m.listen, m.service.Start)
 }
 
 func (m *systemd) restart() error {
-	if err := m.listen(); err != nil {
-		return m.failed("restart", err)
-	}
-	return m.failed("restart", m.service.Restart())
+	return m.order("restart", m.mayRun, m.listen, m.service.Restart)
 }
 
-func (m *systemd) stop() error { return m.failed("stop", m.service.Stop()) }
+func (m *systemd) stop() error { return m.order("stop", m.service.Stop) }
+
+// order takes the steps of a verb.
+func (m *systemd) order(verb string, steps ...func() error) (err error) {
+	if !m.reachable {
+		return fail("in a session of yours it does; without one: cwagent agent", "service: %s: the user manager does not answer here", verb)
+	}
+	for _, step := range steps {
+		if m.there(func() { err = step() }); err != nil {
+			return m.failed(verb, err)
+		}
+	}
+	return nil
+}
 
 // listen starts the socket; anew where its path has been taken away: systemd goes on
 // listening where nobody can connect any more.
@@ -147,29 +176,35 @@ func (m *systemd) tell(args ...string) error {
 }
 
 func (m *systemd) failed(what string, err error) error {
-	if err == nil {
-		return nil
+	if hasCode(err, ipc.CodeInvalid) {
+		return err // in our own words
 	}
 	return fail("cwagent service install, if it is not installed; systemctl --user status cwagent.service says more", "service: %s: %v", what, err)
 }
 
 func (m *systemd) state() (serviceState, error) {
-	s := serviceState{Manager: m.name(), Files: []string{}}
-	for _, name := range []string{packaging.ServiceUnit, packaging.SocketUnit} {
+	s := serviceState{Manager: m.name(), Files: []string{}, silent: !m.reachable}
+	for _, name := range units {
 		for _, dir := range []string{m.dir, "/etc/systemd/user", packaged} {
-			if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
-				s.Files = append(s.Files, filepath.Join(dir, name))
+			path := filepath.Join(dir, name)
+			if _, err := os.Stat(path); err == nil && !isMask(path) {
+				s.Files = append(s.Files, path)
 				break
 			}
 		}
+		if m.masked(name) {
+			s.Masked = append(s.Masked, name)
+		}
 	}
 	s.Installed = len(s.Files) == 2
-	if !s.Installed {
+	if !s.Installed || !m.reachable {
 		return s, nil
 	}
 	enabled, _ := m.ctl("is-enabled", packaging.SocketUnit) // its exit code says the same
 	s.Enabled = strings.HasPrefix(enabled, "enabled")
-	status, err := m.service.Status()
+	var status service.Status
+	var err error
+	m.there(func() { status, err = m.service.Status() })
 	s.Running = err == nil && status == service.StatusRunning
 	if pid, err := m.ctl("show", "--property=MainPID", "--value", packaging.ServiceUnit); err == nil && s.Running {
 		s.PID, _ = strconv.Atoi(strings.TrimSpace(pid))

@@ -17,17 +17,15 @@ func (m *systemd) install(program string) (did []string, err error) {
 	if err != nil {
 		return nil, fail("install it at another path", "service: %v", err)
 	}
-	for _, unit := range []string{packaging.ServiceUnit, packaging.SocketUnit} {
-		if m.masked(unit) {
-			return nil, fail("systemctl --user unmask "+unit+", or with --global, if the administrator of this machine agrees", "service: %s is masked: it is not to run", unit)
-		}
+	if err := m.mayRun(); err != nil {
+		return nil, err
 	}
 	putBack, err := remember(m.unit(packaging.ServiceUnit), m.unit(packaging.SocketUnit), m.socketLink(), m.serviceLink())
 	if err != nil {
 		return nil, err
 	}
 	if !m.reachable {
-		if did, err = m.installLater(unit); err != nil {
+		if did, err = m.installLater(program, unit); err != nil {
 			return nil, errors.Join(err, putBack())
 		}
 		return did, nil
@@ -38,6 +36,18 @@ func (m *systemd) install(program string) (did []string, err error) {
 	}
 	return did, nil
 }
+
+// mayRun refuses what somebody wants never to run.
+func (m *systemd) mayRun() error {
+	for _, unit := range units {
+		if m.masked(unit) {
+			return fail(unmask(unit)+", or with --global, if the administrator of this machine agrees", "service: %s is masked: it is not to run", unit)
+		}
+	}
+	return nil
+}
+
+func unmask(units ...string) string { return "systemctl --user unmask " + strings.Join(units, " ") }
 
 // masked reports whether somebody wants the unit never to run. An own file would count
 // more than the mask of an administrator.
@@ -52,9 +62,7 @@ func isMask(path string) bool {
 }
 
 func (m *systemd) installNow(program, unit string) (did []string, err error) {
-	if m.isPackaged(program) {
-		did = append(did, "the units of the package are used: "+packaged)
-	} else if did, err = m.write(unit); err != nil {
+	if did, err = m.putUnits(program, unit); err != nil {
 		return nil, err
 	}
 	for _, step := range []func() error{
@@ -98,12 +106,28 @@ func (m *systemd) back(putBack func() error, ran []string) error {
 	return err
 }
 
-// isPackaged reports whether a package has installed units for that program, and
-// the person has none of his own, which would count more.
-func (m *systemd) isPackaged(program string) bool {
-	_, own := os.Stat(m.unit(packaging.ServiceUnit))
+// isPackaged reports whether a package has installed units for that program.
+func isPackaged(program string) bool {
 	text, err := os.ReadFile(filepath.Join(packaged, packaging.ServiceUnit))
-	return err == nil && errors.Is(own, fs.ErrNotExist) && strings.Contains(string(text), "ExecStart="+program+" ")
+	return err == nil && strings.Contains(string(text), "ExecStart="+program+" ")
+}
+
+// putUnits sees to it that the units of the program are the ones that count: those of
+// its package, where there are, which the person's own would hide also from the next
+// version of the package; else the person's.
+func (m *systemd) putUnits(program, unit string) (did []string, err error) {
+	if !isPackaged(program) {
+		return m.write(unit)
+	}
+	for _, name := range units {
+		err := os.Remove(m.unit(name))
+		if err == nil {
+			did = append(did, "removed: "+m.unit(name))
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return did, fail("", "service: %v", err)
+		}
+	}
+	return append(did, "the units of the package are used: "+packaged), nil
 }
 
 // write puts both units there.
@@ -123,16 +147,30 @@ func (m *systemd) write(unit string) (did []string, err error) {
 }
 
 // installLater is for a login without a user manager that answers, such as su's.
-func (m *systemd) installLater(unit string) (did []string, err error) {
-	if did, err = m.write(unit); err != nil {
+func (m *systemd) installLater(program, unit string) (did []string, err error) {
+	if did, err = m.putUnits(program, unit); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(filepath.Dir(m.socketLink()), 0o755); err != nil {
-		return nil, fail("", "service: %v", err)
-	}
-	if err := os.Symlink(m.unit(packaging.SocketUnit), m.socketLink()); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := m.linkSocket(program); err != nil {
 		return nil, fail("", "service: %v", err)
 	}
 	return append(did, "the user manager does not answer here; it starts the agent from the next login on, or at once, in a session of yours, with:",
-		"  systemctl --user daemon-reload && systemctl --user start "+packaging.SocketUnit), nil
+		"  systemctl --user daemon-reload && systemctl --user start "+packaging.SocketUnit,
+		"where there never is one: cwagent agent"), nil
+}
+
+// linkSocket has the socket made at login.
+func (m *systemd) linkSocket(program string) error {
+	unit := m.unit(packaging.SocketUnit)
+	if isPackaged(program) {
+		if _, err := os.Lstat(forEverybody); err == nil {
+			return remove(m.socketLink()) // it may lead to the person's own unit
+		}
+		unit = filepath.Join(packaged, packaging.SocketUnit)
+	}
+	err := errors.Join(os.MkdirAll(filepath.Dir(m.socketLink()), 0o755), remove(m.socketLink()))
+	if err == nil {
+		err = os.Symlink(unit, m.socketLink())
+	}
+	return err
 }

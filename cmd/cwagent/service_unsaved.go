@@ -31,7 +31,7 @@ func (c *cli) nothingUnsaved(ctx context.Context, leaves func(ipc.Start) bool) e
 	case len(names) == 0 || !leaves(start):
 		return nil
 	}
-	return fail("add them again afterwards, and insist with --force",
+	return fail("cwagent restore FILE puts back, before, what a kubeconfig refers to; add others again afterwards; and insist with --force",
 		"service: the running agent has tokens in memory only, which are gone when it leaves: %s", strings.Join(names, ", "))
 }
 
@@ -48,7 +48,7 @@ func (c *cli) unsaved(ctx context.Context) (names []string, start ipc.Start, err
 
 // askToLeave asks the agent that runs, if one does and knows the question.
 func (c *cli) askToLeave(ctx context.Context, r ipc.LeaveRequest) error {
-	a, err := c.agent()
+	a, err := c.running()
 	if err != nil {
 		return err
 	}

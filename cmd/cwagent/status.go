@@ -64,9 +64,9 @@ worst wins.`,
 	return cmd
 }
 
-// status asks the agent about one credential, or about all where name is empty.
+// status asks the agent that runs about one credential, or about all where name is empty.
 func (c *cli) status(ctx context.Context, name string) (ipc.Status, error) {
-	a, err := c.agent()
+	a, err := c.running()
 	if err != nil {
 		return ipc.Status{}, err
 	}
@@ -121,6 +121,9 @@ func (c *cli) printStatus(s ipc.Status, format string, details bool) error {
 
 func printTable(out io.Writer, s ipc.Status, now time.Time) {
 	fmt.Fprintf(out, "agent  %s, pid %d, up %s\n", s.Agent.Version, s.Agent.PID, span(now.Sub(s.Agent.Started)))
+	if words := anotherVersion(s.Agent); words != "" {
+		fmt.Fprintf(out, "       %s\n", words)
+	}
 	if s.Agent.Locked != nil {
 		how := "cwagent unlock"
 		if s.Agent.Guarded {
@@ -149,6 +152,17 @@ func printTable(out io.Writer, s ipc.Status, now time.Time) {
 		printCredentials(out, s, now)
 	}
 	printWatched(out, s.Watched, now)
+}
+
+// anotherVersion says so where the agent has another version than this program.
+func anotherVersion(a ipc.AgentInfo) string {
+	switch {
+	case a.Version == version:
+		return ""
+	case a.Start == ipc.StartManager:
+		return "this program is " + version + "; the agent is that, too, after: cwagent service restart"
+	}
+	return "this program is " + version + "; the agent is that, too, once it is ended and started again"
 }
 
 func printCredentials(out io.Writer, s ipc.Status, now time.Time) {

@@ -14,6 +14,8 @@ cp /tmp/pkg/usr/bin/* /usr/bin/
 say nobody has ever started one
 refuse login cwagent-credential prod 2>/tmp/said
 grep 'agent: not running' /tmp/said
+refuse login cwagent servers prod 2>/tmp/said
+grep '^hint: start it with: cwagent agent$' /tmp/said
 [ "$(agents)" = 0 ]
 
 say as a person has started one
@@ -39,6 +41,17 @@ exec 7<&-
 agent=$(pgrep -u ada -x cwagent)
 refuse grep -qaE 'SECRET|LD_PRELOAD|evil' /proc/$agent/environ
 refuse sh -c "ls -l /proc/$agent/fd | grep passwd"
+
+say a command that needs an agent starts one as the plugin does, and status only says how
+end
+refuse login cwagent status 2>/tmp/said
+grep '^hint: start it with: cwagent agent$' /tmp/said
+[ "$(agents)" = 0 ]
+refuse login env SECRET=s3cr3t XDG_CONFIG_HOME=/tmp/evil cwagent servers prod 2>/tmp/said
+grep 'no such credential' /tmp/said
+agent=$(pgrep -u ada -x cwagent)
+refuse grep -qaE 'SECRET|evil' /proc/$agent/environ
+login cwagent service status | grep 'started by the plugin' || [ $? = 1 ]
 
 say a kubeconfig does not choose what is started
 end
@@ -80,6 +93,19 @@ refuse as_ada env KUBERNETES_EXEC_INFO="$info" cwagent-credential prod 2>/tmp/sa
 echo "from no socket to the agent's answer: $(($(ms) - start)) ms"
 grep 'no such credential' /tmp/said
 [ "$(agent start)" = manager ]
+
+say a command has the service manager start one, and status only says how
+as_ada systemctl --user stop cwagent.socket cwagent.service
+as_ada cwagent status 2>/tmp/said || [ $? = 3 ]
+grep '^hint: start it with: cwagent service start$' /tmp/said
+printf 's3cr3t-token-of-ada' | as_ada cwagent add first --no-verify --expires 8h --server https://x.example
+[ "$(agent start)" = manager ]
+as_ada cwagent forget first
+
+say what root leaves of its runtime folder is not asked
+mkdir -p -m 700 /run/user/0
+as_ada env XDG_RUNTIME_DIR=/run/user/0 cwagent status
+as_ada env -u DBUS_SESSION_BUS_ADDRESS XDG_RUNTIME_DIR=/run/user/0 cwagent service status | grep 'running, pid'
 
 say a service manager that hangs costs three seconds in all, and leaves nothing behind
 as_ada systemctl --user stop cwagent.socket cwagent.service
@@ -144,4 +170,34 @@ within 20 sh -c '! loginctl user-status ada'
 login /home/ada/.local/bin/cwagent service install | grep 'systemctl --user start cwagent.socket'
 person ada
 within 10 test -S $run/cwagent/agent.sock
+mine uninstall
+
+say where no user manager answers all commands mean the same agent, and say what to do
+dpkg -i /opt/t/new.deb >/dev/null
+loginctl disable-linger ada
+within 20 sh -c '! loginctl user-status ada'
+login sh -c 'cwagent agent </dev/null >/dev/null 2>&1 &'
+within 5 login sh -c 'cwagent status | grep ^agent'
+login cwagent service status >/tmp/said
+grep '^service  systemd, user manager: installed, and does not answer here; without it: cwagent agent$' /tmp/said
+grep '^agent    .*, started by hand$' /tmp/said
+for verb in start stop restart; do
+  refuse login cwagent service $verb 2>/tmp/said
+  grep "^cwagent: service: $verb: the user manager does not answer here$" /tmp/said
+  grep '^hint: in a session of yours it does; without one: cwagent agent$' /tmp/said
+done
+login cwagent service install >/tmp/said
+grep '^the units of the package are used: ' /tmp/said
+grep '^where there never is one: cwagent agent$' /tmp/said
+refuse sh -c "find /home/ada/.config/systemd -name 'cwagent.*' | grep ."
+end
+
+say the units of a package take the place of copies of them
+person ada
+unlock ada
+as_ada mkdir -p /home/ada/.config/systemd/user
+as_ada cp /usr/lib/systemd/user/cwagent.* /home/ada/.config/systemd/user/
+as_ada cwagent service install >/tmp/said
+[ "$(grep -c '^removed: /home/ada/.config/systemd/user/cwagent\.' /tmp/said)" = 2 ]
+as_ada cwagent service status | grep -x ' *\(/usr/lib/systemd/user/cwagent.*\)'
 say done

@@ -135,7 +135,11 @@ hold --replace
 was=$(pid)
 dpkg -i /opt/t/new.deb 2>&1 >/dev/null | grep "^cwagent: user $(id -u ada): the agent was not restarted; cwagent service restart does it, or says why not$"
 [ "$(pid)" = "$was" ] && holds
+for status in status 'service status'; do
+  { as_ada cwagent $status || true; } | grep '^ *this program is 0.0.2; the agent is that, too, after: cwagent service restart$'
+done
 mine restart --force
+{ as_ada cwagent status || true; } | refuse grep 'this program is'
 dpkg -i /opt/t/old.deb 2>&1 >/dev/null | refuse grep '^cwagent:'
 [ "$(pid)" != "$was" ]
 dpkg -P cwagent >/dev/null 2>&1
@@ -198,6 +202,15 @@ as_ada systemctl --user daemon-reload
 as_ada systemctl --user mask cwagent.service 2>/dev/null
 refuse as_ada cwagent service install 2>/tmp/said
 grep '^cwagent: service: cwagent.service is masked: it is not to run$' /tmp/said
+for verb in start restart; do
+  refuse as_ada cwagent service $verb 2>/tmp/said
+  grep '^cwagent: service: cwagent.service is masked: it is not to run$' /tmp/said
+  grep '^hint: systemctl --user unmask cwagent.service, or with --global' /tmp/said
+done
+{ as_ada cwagent service status || true; } >/tmp/said
+cat /tmp/said
+grep '^service  systemd, user manager: installed, masked, which systemctl --user unmask cwagent.service ends, ' /tmp/said
+refuse grep /home/ada /tmp/said
 [ "$(readlink $(units))" = /dev/null ]
 as_ada systemctl --user unmask cwagent.service 2>/dev/null
 as_ada cwagent service install
