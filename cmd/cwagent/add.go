@@ -23,7 +23,7 @@ func (c *cli) newAdd() *cobra.Command {
 the command line, where other programs could read it.
 
 The same token for a NAME that has it adds servers, or corrects its expiry; with
---same nobody has to have it at hand.
+--same nobody has to have it at hand, and it may have expired by a wrong one.
 With --replace the token takes the place of the one that NAME has: the very next
 kubectl uses it. The servers that NAME is bound to stay. With --standby it waits
 until the one that NAME has is near its end, or refused, and then takes over by
@@ -71,7 +71,7 @@ func (c *cli) runAdd(ctx context.Context, r ipc.AddRequest, life lifeFlags, same
 	case same && (r.Replace || r.Standby):
 		return fail("cwagent add --help", "add: --same is about the token that %s has, --replace and --standby bring another one", r.Name)
 	case same:
-		err = tokenItHas(ctx, a, &r)
+		err = c.tokenItHas(ctx, a, &r, life)
 	default:
 		r.Secret, err = c.readToken(ctx)
 	}
@@ -86,15 +86,19 @@ func (c *cli) runAdd(ctx context.Context, r ipc.AddRequest, life lifeFlags, same
 	return nil
 }
 
-// tokenItHas puts the token that a credential has into a request about it. It stays
-// where it is, and nobody has to be asked about it.
-func tokenItHas(ctx context.Context, a ipc.Agent, r *ipc.AddRequest) (err error) {
+// tokenItHas puts the token that a credential has into a request about it, also one
+// that has ended: its expiry may be what is wrong. It stays where it is, and nobody has
+// to be asked about it.
+func (c *cli) tokenItHas(ctx context.Context, a ipc.Agent, r *ipc.AddRequest, life lifeFlags) error {
 	s, err := a.Status(ctx, ipc.StatusRequest{Name: r.Name})
 	if err != nil {
 		return err
 	}
 	r.Ephemeral, r.NoVerify = !s.Credentials[0].Saved, true
-	r.Secret, err = a.Token(ctx, ipc.TokenRequest{Name: r.Name})
+	if s.Credentials[0].Expiry == ipc.ExpiryUnknown && life.fromNow() {
+		fmt.Fprintf(c.err, "note: the %s count from now; --created T says when the token was made\n", life.expires)
+	}
+	r.Secret, err = a.Token(ctx, ipc.TokenRequest{Name: r.Name, Dead: true})
 	return err
 }
 

@@ -18,6 +18,12 @@ func (l *lifeFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&l.created, "created", "", "when the token was made, where --expires is a duration (a date or an RFC 3339 time)")
 }
 
+// fromNow reports whether the token would end so long after now.
+func (l *lifeFlags) fromNow() bool {
+	_, isSpan := config.ParseDuration(l.expires)
+	return isSpan && l.created == ""
+}
+
 // apply sets the expiry of a request. created is when the token was made as far
 // as the program knows; --created beats it.
 func (l *lifeFlags) apply(r *ipc.AddRequest, created, now time.Time) error {

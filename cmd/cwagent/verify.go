@@ -69,6 +69,9 @@ func (c *cli) printVerdict(name string, v ipc.VerifyReply) int {
 		if who := identityWords(v.Credential.Identity); who != "" {
 			line += ", " + who
 		}
+		if v.Credential.State == ipc.StateExpired {
+			line += "; it has expired by what is known of it, which this corrects: cwagent add " + name + " --same --expires TIME"
+		}
 	case agent.Rejected:
 		line, code = "refused: "+v.Why, exitDead
 		if st := v.Credential.State; st == ipc.StateValid || st == ipc.StateDue {
