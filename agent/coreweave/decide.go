@@ -61,7 +61,7 @@ func (c *inquiry) decide() agent.Verdict {
 		}
 	}
 	if len(c.request.Servers) == 0 && yes == nil && no == nil {
-		whys = append(whys, "it is bound to no server that could be asked")
+		whys = append(whys, "it is bound to no server yet, and no other one may see it")
 	}
 	if yes == c.endpoint && yes != nil {
 		whys = append(whys, c.wrongServers())

@@ -204,7 +204,7 @@ func TestSilence(t *testing.T) {
 	endpoint, alive := newSite(t, hang), newSite(t, known)
 	v := newVerifier(t, endpoint)
 	v.limit = 300 * time.Millisecond
-	if got := verify(t, v, request(cwToken)); got.Life != unknown || got.Why != "whoami: no answer in time; it is bound to no server that could be asked" {
+	if got := verify(t, v, request(cwToken)); got.Life != unknown || got.Why != "whoami: no answer in time; it is bound to no server yet, and no other one may see it" {
 		t.Errorf("alone: %s %q", got.Life, got.Why)
 	}
 	v.limit = 3 * time.Second

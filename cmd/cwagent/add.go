@@ -46,6 +46,7 @@ itself; those that end first come first.`,
 	f.StringArrayVar(&urls, "server", nil, "URL of an API server that may get the token (several allowed)")
 	tls.register(f)
 	life.register(f)
+	completeFlag(cmd, "expires", expiries...)
 	f.BoolVar(&r.NoClusterInfo, "no-cluster-info", false, "also answer callers that do not say for which server")
 	f.BoolVar(&r.Ephemeral, "ephemeral", false, "keep the token in the agent's memory only")
 	f.BoolVar(&same, "same", false, "about the token that NAME has already: none is asked for")

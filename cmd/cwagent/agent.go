@@ -60,6 +60,7 @@ fetch of its own.`,
 	f := cmd.Flags()
 	f.DurationVar(&fl.idleExit, "idle-exit", 0, "leave when nobody has asked anything for that long, such as 8h, and everything is saved (default: stay)")
 	f.StringVar(&fl.logFormat, "log-format", "text", "text or json")
+	completeFlag(cmd, "log-format", "text", "json")
 	return cmd
 }
 
@@ -74,7 +75,7 @@ type agentFlags struct {
 const lastWait = 5 * time.Second
 
 func (c *cli) runAgent(ctx context.Context, fl agentFlags) error {
-	if err := oneOf(fl.logFormat, "text", "json"); err != nil {
+	if err := format("--log-format", fl.logFormat, "text", "json"); err != nil {
 		return err
 	}
 	if err := harden(); err != nil {

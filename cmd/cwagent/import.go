@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/cwagent/cwagent/agent"
 	"github.com/cwagent/cwagent/agent/kubeconfig"
 	"github.com/cwagent/cwagent/ipc"
 )
@@ -86,7 +88,18 @@ else could be looked at.`,
 	f.BoolVar(&fl.scan, "scan", false, "only list the tokens that lie in kubeconfigs below HOME, or below the folders named")
 	f.StringVar(&fl.pluginPath, "plugin-path", "", "absolute path of cwagent-credential to write (default: as PATH gives it)")
 	f.StringVarP(&fl.output, "output", "o", "text", "text or json; with --yes it says as well what came of it")
+	completeFlag(cmd, "output", "text", "json")
+	completeFlag(cmd, "expires", expiries...)
+	completeWith(cmd, "user", c.usersOf)
 	return cmd
+}
+
+// check judges what is said of tokens before any is found.
+func (fl *importFlags) check(now time.Time) error {
+	if err := fl.life.apply(&ipc.AddRequest{}, now, now); err != nil || fl.name == "" {
+		return err
+	}
+	return agent.CheckName(fl.name)
 }
 
 func (c *cli) runImport(ctx context.Context, args []string, fl importFlags) error {
@@ -95,6 +108,9 @@ func (c *cli) runImport(ctx context.Context, args []string, fl importFlags) erro
 	}
 	if fl.scan {
 		return c.runScan(ctx, args, fl.output)
+	}
+	if err := fl.check(c.now()); err != nil {
+		return err
 	}
 	asked, err := contextNames(fl)
 	if err != nil {

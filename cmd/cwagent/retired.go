@@ -54,6 +54,8 @@ that is kept.`,
 	}
 	cmd.Flags().StringVar(&done, "done", "", "public id or label of a token that you have deleted")
 	cmd.Flags().StringVarP(&format, "output", "o", "table", "table or json")
+	completeWith(cmd, "done", c.retiredTokens)
+	completeFlag(cmd, "output", "table", "json")
 	return cmd
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -42,26 +43,13 @@ func oneName(cmd *cobra.Command, args []string) error {
 	return fail(cmd.CommandPath()+" --help", "%s: it takes one argument, the name of a credential", cmd.Name())
 }
 
-// completeNames offers the names of the agent's credentials to the shell.
-func (c *cli) completeNames(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	var names []string
-	if s, err := c.status(cmd.Context(), ""); err == nil {
-		for _, cred := range s.Credentials {
-			names = append(names, cred.Name)
-		}
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
-}
-
 // oneOf judges the value of an -o flag.
-func oneOf(value string, allowed ...string) error {
-	for _, a := range allowed {
-		if value == a {
-			return nil
-		}
+func oneOf(value string, allowed ...string) error { return format("-o", value, allowed...) }
+
+// format judges the value of a flag for a format.
+func format(flag, value string, allowed ...string) error {
+	if slices.Contains(allowed, value) {
+		return nil
 	}
-	return fail("one of "+strings.Join(allowed, ", "), "-o %s: no such format", value)
+	return fail("one of "+strings.Join(allowed, ", "), "%s %s: no such format", flag, value)
 }

@@ -58,6 +58,7 @@ With --rollback the credential goes back to the token that it had before.`,
 	f.BoolVar(&r.plaintext, "allow-plaintext-keyring", false, "accept a keyring without a password: the token lies on disk in clear")
 	f.StringVar(&r.id, "id", "", "public id of a pasted token, cwtoken-...: it is how you will find it in the Console")
 	r.life.register(f)
+	completeFlag(cmd, "expires", expiries...)
 	return cmd
 }
 

@@ -102,6 +102,7 @@ proxy or TLS setting, gets no token.`,
 	f.StringArrayVar(&remove, "remove", nil, "URL of a server to release (several allowed)")
 	f.BoolVar(&noInfo, "no-cluster-info", false, "also answer callers that do not say for which server (=false ends that)")
 	tls.register(f)
+	completeWith(cmd, "remove", c.serversOf)
 	return cmd
 }
 

@@ -36,6 +36,7 @@ and no agent answers.`,
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	completeFlag(cmd, "output", "text", "json")
 	return cmd
 }
 

@@ -61,6 +61,7 @@ worst wins.`,
 		},
 	}
 	cmd.Flags().StringVarP(&format, "output", "o", "table", "table, json or name")
+	completeFlag(cmd, "output", "table", "json", "name")
 	return cmd
 }
 

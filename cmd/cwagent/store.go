@@ -46,6 +46,7 @@ first token is stored: nothing falls back to anything later.`,
 		},
 	}
 	cmd.Flags().StringVarP(&format, "output", "o", "table", "table or json")
+	completeFlag(cmd, "output", "table", "json")
 	cmd.AddCommand(c.newStoreMigrate())
 	return cmd
 }
