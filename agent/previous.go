@@ -185,6 +185,7 @@ func (c *credential) retiring(t token) ipc.Retiring {
 	return ipc.Retiring{
 		Credential: c.name, ID: t.id, Label: t.label(), Since: t.retired, Expiry: t.expiry, Expires: known(t.expires),
 		Kept: t.kept(), Delete: t.api && t.refused == "", // a refused one is dead already
+		Refused: t.refused,
 	}
 }
 

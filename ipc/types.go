@@ -199,8 +199,9 @@ type Retiring struct {
 	Since      time.Time  `json:"since"`        // when it gave way
 	Expiry     Expiry     `json:"expiry"`
 	Expires    *time.Time `json:"expires,omitempty"`
-	Kept       bool       `json:"kept"`             // still in the store: a rollback can bring it back
-	Delete     bool       `json:"delete,omitempty"` // an API Access Token: it lives on until it is deleted in the Console
+	Kept       bool       `json:"kept"`              // still in the store: a rollback can bring it back
+	Delete     bool       `json:"delete,omitempty"`  // an API Access Token: it lives on until it is deleted in the Console
+	Refused    string     `json:"refused,omitempty"` // why, if it was found rejected: it is dead, whatever its expiry
 }
 
 // Standby is a token that waits for its turn.

@@ -72,7 +72,11 @@ func (c *cli) printRetired(tokens []ipc.Retiring) {
 		if t.Delete {
 			todo = "delete"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", t.Credential, tokenWords(t), ago(&t.Since, now), leftOf(t.Expiry, t.Expires, now), yesNo(t.Kept), todo)
+		left := leftOf(t.Expiry, t.Expires, now)
+		if t.Refused != "" {
+			left = "refused"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", t.Credential, tokenWords(t), ago(&t.Since, now), left, yesNo(t.Kept), todo)
 	}
 	w.Flush()
 }

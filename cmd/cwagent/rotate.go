@@ -255,6 +255,8 @@ func shellWord(s string) string {
 // livesWords say how long a token that gave way lives on.
 func livesWords(t ipc.Retiring) string {
 	switch {
+	case t.Refused != "":
+		return "is dead: the server refuses it"
 	case t.Expiry == ipc.ExpiryKnown && t.Expires != nil:
 		return "lives until " + t.Expires.Local().Format("2006-01-02 15:04:05 MST")
 	case t.Expiry == ipc.ExpiryNever:
