@@ -164,5 +164,8 @@ func storeHint(err error) string {
 	if errors.Is(err, ErrLocked) {
 		return "cwagent unlock, and try again; nothing was changed"
 	}
+	if errors.Is(err, ErrAbsent) {
+		return "nothing was changed; gnome-keyring or KeePassXC is a keyring, cwagent store init file makes a store that needs none, and --ephemeral keeps a token in the agent's memory only"
+	}
 	return "nothing was changed; --ephemeral keeps a token in the agent's memory only"
 }
