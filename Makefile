@@ -24,20 +24,18 @@ all: build
 build: ## bin/cwagent and bin/cwagent-credential
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/cwagent ./cmd/cwagent-credential
 
-install: build ## both programs, completions and the systemd user units, below PREFIX
+install: build ## both programs, man pages, completions and the systemd user units, below PREFIX
 	@case '$(PREFIX)' in /*) ;; *) echo 'install: PREFIX must be an absolute path' >&2; exit 1 ;; esac
-	install -d '$(DESTDIR)$(PREFIX)/bin' '$(SHARE)/bash-completion/completions' '$(SHARE)/zsh/site-functions' \
-	  '$(SHARE)/fish/vendor_completions.d' '$(SHARE)/systemd/user'
+	install -d '$(DESTDIR)$(PREFIX)/bin' '$(SHARE)/systemd/user'
 	install -m755 bin/cwagent bin/cwagent-credential '$(DESTDIR)$(PREFIX)/bin'
-	bin/cwagent completion bash > '$(SHARE)/bash-completion/completions/cwagent'
-	bin/cwagent completion zsh > '$(SHARE)/zsh/site-functions/_cwagent'
-	bin/cwagent completion fish > '$(SHARE)/fish/vendor_completions.d/cwagent.fish'
+	umask 022 && CGO_ENABLED=0 $(GO) run -ldflags '$(LDFLAGS)' -tags docs ./cmd/cwagent '$(SHARE)'
 	sed 's,^ExecStart=/usr/bin/cwagent,ExecStart="$(PREFIX)/bin/cwagent",' packaging/systemd/cwagent.service > '$(SHARE)/systemd/user/cwagent.service'
 	install -m644 packaging/systemd/cwagent.socket '$(SHARE)/systemd/user'
 	@case ":$$PATH:" in *":$(PREFIX)/bin:"*) ;; *) echo 'note: $(PREFIX)/bin is not in your PATH' ;; esac
 
 uninstall: ## removes what install put there; tokens stay in the keyring
 	rm -f '$(DESTDIR)$(PREFIX)/bin/cwagent' '$(DESTDIR)$(PREFIX)/bin/cwagent-credential' \
+	  '$(SHARE)'/man/man1/cwagent{,-*}.1 '$(SHARE)/man/man5/cwagent-config.5' \
 	  '$(SHARE)/bash-completion/completions/cwagent' '$(SHARE)/zsh/site-functions/_cwagent' \
 	  '$(SHARE)/fish/vendor_completions.d/cwagent.fish' '$(SHARE)/systemd/user/cwagent.service' '$(SHARE)/systemd/user/cwagent.socket'
 
