@@ -28,5 +28,10 @@ func (c Consent) Load() (agreed, asked bool, err error) {
 	return in.Downloads, in.Version > 0, err
 }
 
-// Save keeps what the person has said.
-func (c Consent) Save(agreed bool) error { return c.file().Save(consentForm{1, agreed}) }
+// Save keeps what the person has said. It does not replace a file that Load refuses.
+func (c Consent) Save(agreed bool) error {
+	if _, _, err := c.Load(); err != nil {
+		return err
+	}
+	return c.file().Save(consentForm{1, agreed})
+}

@@ -118,3 +118,20 @@ func TestPublicFolder(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What is in the file stays, whoever has written it: an agent that is older than that
+// one, too, goes on after it.
+func TestLinesOfANewerAgent(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	const newer = `{"form":1000,"what":["x"]}` + "\n"
+	if err := os.WriteFile(audit.Path(dir), []byte(newer), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l := audit.New()
+	slog.New(l).Info("mine")
+	run(t, l, dir, func(err error) { t.Error(err) })()
+	if b, _ := os.ReadFile(audit.Path(dir)); !strings.HasPrefix(string(b), newer) || strings.Count(string(b), "\n") != 2 {
+		t.Errorf("%s", b)
+	}
+}

@@ -73,6 +73,31 @@ func TestVersions(t *testing.T) {
 	}
 }
 
+// Nor is one that was written by a newer agent replaced: not by an agent that has not
+// read it, and not by one that has read another one before.
+func TestNewerStays(t *testing.T) {
+	t.Parallel()
+	newer, err := os.ReadFile("testdata/newer.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &File{Dir: t.TempDir()}
+	for range 2 {
+		if err := os.WriteFile(f.path(), newer, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Save(agent.Book{}); err == nil {
+			t.Error("saved over it")
+		}
+		if now, _ := os.ReadFile(f.path()); string(now) != string(newer) {
+			t.Errorf("it became %s", now)
+		}
+		if err := errors.Join(os.Remove(f.path()), f.Save(agent.Book{})); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // The sample of the form that is written now has every field and comes back as it
 // was. Who adds one has to say what an older agent would make of it.
 func TestEveryField(t *testing.T) {
