@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -55,18 +56,20 @@ type serviceState struct {
 	silent bool // the manager does not answer here: of the last four nothing is known
 }
 
-func (c *cli) manager() (manager, error) {
+// manager returns the service manager of this system, for one command: what it does
+// ends with ctx.
+func (c *cli) manager(ctx context.Context) (manager, error) {
 	home, err := os.UserHomeDir()
 	if err != nil {
 		return nil, fail("set HOME", "service: %v", err)
 	}
 	switch runtime.GOOS {
 	case "linux":
-		return newSystemd(home, c.getenv)
+		return newSystemd(ctx, home, c.getenv)
 	case "darwin":
-		return newLaunchd(home, os.Getuid()), nil
+		return newLaunchd(ctx, home, os.Getuid())
 	case "windows":
-		return c.newSCM()
+		return c.newSCM(ctx)
 	}
 	return nil, fail("run it in the foreground: cwagent agent", "service: there is none for %s yet", runtime.GOOS)
 }
@@ -98,7 +101,7 @@ wants an administrator, and the password of your account.`,
 func (c *cli) newServiceVerb(use, short string, leaves func(ipc.Start) bool, do func(manager) error) *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		m, err := c.manager()
+		m, err := c.manager(cmd.Context())
 		if err == nil && !force && !(use == "start" && m.takesOver()) { // that hands on what it has
 			err = c.nothingUnsaved(cmd.Context(), leaves)
 		}
@@ -122,7 +125,7 @@ func (c *cli) newServiceInstall() *cobra.Command {
 		Short: "Install and start it; an older one is replaced",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			m, err := c.manager()
+			m, err := c.manager(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -157,7 +160,7 @@ func (c *cli) newServiceUninstall() *cobra.Command {
 		Short: "Stop it and take it away; tokens stay in the keyring",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			m, err := c.manager()
+			m, err := c.manager(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -238,11 +241,11 @@ func listed(paths []string) string {
 }
 
 // startHint says how to start an agent where none runs.
-func (c *cli) startHint() string {
+func (c *cli) startHint(ctx context.Context) string {
 	if c.getenv("CWAGENT_SOCKET") != "" {
 		return ipc.StartHint // no manager's would listen there
 	}
-	m, err := c.manager()
+	m, err := c.manager(ctx)
 	if err != nil {
 		return ipc.StartHint
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -22,10 +23,17 @@ type launchd struct {
 	home   string
 	domain string                               // gui/501
 	ctl    func(args ...string) (string, error) // launchctl
+	undo   func(args ...string) (string, error) // the same, for what puts things back
 }
 
-func newLaunchd(home string, uid int) manager {
-	return &launchd{home, "gui/" + strconv.Itoa(uid), func(args ...string) (string, error) { return output("launchctl", args...) }}
+func newLaunchd(ctx context.Context, home string, uid int) (manager, error) {
+	p, undo := newPatience(ctx, doesNotAnswer("log out and in again", "launchd"))
+	of := func(p patience) func(args ...string) (string, error) {
+		return func(args ...string) (string, error) { return p.output([]string{"launchctl"}, args...) }
+	}
+	m := &launchd{home, "gui/" + strconv.Itoa(uid), of(p), of(undo)}
+	_, err := m.ctl("print", m.target())
+	return m, gaveUp(err)
 }
 
 func (m *launchd) name() string { return "launchd" }
@@ -66,11 +74,12 @@ func (m *launchd) install(program string) (did []string, err error) {
 	if err == nil {
 		return []string{"written: " + m.plist(), "started, and at each login: " + packaging.LaunchdLabel}, nil
 	}
+	m.ctl = m.undo
 	undone := putBack()
 	if ran && !m.loaded() {
 		undone = errors.Join(undone, m.load())
 	}
-	return nil, errors.Join(fail("it can be loaded in a graphical session of yours only; it is as it was before", "service: launchctl: %v", err), undone)
+	return nil, errors.Join(orFail(err, "it can be loaded in a graphical session of yours only; it is as it was before", "service: launchctl"), undone)
 }
 
 // bootWait is how long launchd may take to boot an agent out, and between two
@@ -84,6 +93,9 @@ const (
 // back before, sometimes with "36: Operation now in progress".
 func (m *launchd) unload() error {
 	_, err := m.ctl("bootout", m.target())
+	if gaveUp(err) != nil {
+		return gaveUp(err)
+	}
 	for end := time.Now().Add(bootWait); m.loaded(); time.Sleep(bootAgain) {
 		if time.Now().After(end) {
 			return cmp.Or(err, errors.New("bootout: launchd does not let it go"))
@@ -97,7 +109,7 @@ func (m *launchd) unload() error {
 func (m *launchd) load() error {
 	for try := 1; ; try++ {
 		_, err := m.ctl("bootstrap", m.domain, m.plist())
-		if err == nil || try == 5 {
+		if err == nil || gaveUp(err) != nil || try == 5 {
 			return err
 		}
 		time.Sleep(bootAgain)
@@ -107,7 +119,7 @@ func (m *launchd) load() error {
 func (m *launchd) uninstall() (did []string, err error) {
 	if m.loaded() {
 		if err := m.unload(); err != nil {
-			return nil, fail("launchctl print "+m.target()+" says more", "service: launchctl bootout: %v", err)
+			return nil, orFail(err, "launchctl print "+m.target()+" says more", "service: launchctl bootout")
 		}
 		did = append(did, "stopped: "+packaging.LaunchdLabel)
 	}
@@ -144,10 +156,7 @@ func (m *launchd) verb(args ...string) error {
 }
 
 func (m *launchd) failed(verb string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fail("cwagent service install, if it is not installed", "service: launchctl %s: %v", verb, err)
+	return orFail(err, "cwagent service install, if it is not installed", "service: launchctl "+verb)
 }
 
 var launchdPID = regexp.MustCompile(`(?m)^\s*pid = (\d+)$`)

@@ -62,7 +62,7 @@ func (f *fakeLaunchctl) verbs() []string {
 
 func newFakeLaunchd(t *testing.T) (*launchd, *fakeLaunchctl) {
 	f := &fakeLaunchctl{}
-	m := &launchd{t.TempDir(), "gui/501", f.run}
+	m := &launchd{t.TempDir(), "gui/501", f.run, f.run}
 	f.plist = m.plist()
 	return m, f
 }

@@ -21,14 +21,14 @@ type scm struct {
 	service  func(program string, password ipc.Secret) (service.Service, error)
 }
 
-func (c *cli) newSCM() (manager, error) {
+func (c *cli) newSCM(ctx context.Context) (manager, error) {
 	me, err := user.Current()
 	if err != nil {
 		return nil, fail("", "service: %v", err)
 	}
 	m := &scm{account: me.Username}
 	m.password = func() (ipc.Secret, error) {
-		return c.readSecret(context.Background(), "password of "+me.Username+" in Windows")
+		return c.readSecret(ctx, "password of "+me.Username+" in Windows")
 	}
 	m.service = func(program string, password ipc.Secret) (service.Service, error) {
 		return service.New(nil, &service.Config{

@@ -23,7 +23,7 @@ and no agent answers.`,
 			if err := oneOf(output, "text", "json"); err != nil {
 				return err
 			}
-			m, err := c.manager()
+			m, err := c.manager(cmd.Context())
 			if err != nil {
 				return err
 			}

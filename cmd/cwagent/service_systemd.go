@@ -1,11 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -33,10 +33,12 @@ type systemd struct {
 	runtime   string // the manager's XDG_RUNTIME_DIR, where we have none: su and the like forget it
 	reachable bool   // whether the user manager answers: without a session there is none
 	service   service.Service
+	patience  patience
 	ctl       func(args ...string) (string, error) // systemctl --user
+	undo      func(args ...string) (string, error) // the same, for what puts things back
 }
 
-func newSystemd(home string, getenv func(string) string) (_ manager, err error) {
+func newSystemd(ctx context.Context, home string, getenv func(string) string) (_ manager, err error) {
 	if _, err := os.Stat("/run/systemd/system"); err != nil {
 		return nil, fail("run it in the foreground: cwagent agent", "service: systemd does not run here")
 	}
@@ -44,11 +46,19 @@ func newSystemd(home string, getenv func(string) string) (_ manager, err error) 
 	if ipc.RuntimeDir(getenv) == "" {
 		m.runtime = "/run/user/" + strconv.Itoa(os.Getuid())
 	}
-	m.ctl = func(args ...string) (out string, err error) {
-		m.there(func() { out, err = output("systemctl", append([]string{"--user"}, args...)...) })
-		return out, err
+	systemctl := []string{"systemctl", "--user"}
+	if m.runtime != "" {
+		systemctl = append([]string{"env", "XDG_RUNTIME_DIR=" + m.runtime}, systemctl...)
 	}
+	deaf := doesNotAnswer(fmt.Sprintf("log out everywhere and in again; or, as root: systemctl restart user@%d.service", os.Getuid()), "the user manager")
+	p, undo := newPatience(ctx, deaf)
+	m.patience = p
+	m.ctl = func(args ...string) (string, error) { return p.output(systemctl, args...) }
+	m.undo = func(args ...string) (string, error) { return undo.output(systemctl, args...) }
 	paths, err := m.ctl("show", "--property=UnitPath", "--value")
+	if gaveUp(err) != nil {
+		return nil, gaveUp(err)
+	}
 	m.reachable = err == nil
 	if m.dir = unitDir(paths); m.dir == "" {
 		m.dir = filepath.Join(home, ".config", "systemd", "user")
@@ -59,8 +69,8 @@ func newSystemd(home string, getenv func(string) string) (_ manager, err error) 
 	return m, err
 }
 
-// there does what talks to the user manager, which kardianos and systemctl find by our
-// environment. Nobody else's socket is to be another one for it.
+// there does what talks to the user manager, which kardianos finds by our environment.
+// Nobody else's socket is to be another one for it.
 func (m *systemd) there(do func()) {
 	if m.runtime != "" {
 		was, is := os.LookupEnv("XDG_RUNTIME_DIR")
@@ -131,22 +141,32 @@ func (m *systemd) uninstall() (did []string, err error) {
 }
 
 func (m *systemd) start() error {
-	return m.order("start", m.mayRun, m.listen, m.service.Start)
+	return m.order("start", m.mayRun, m.listen, m.by(m.service.Start))
 }
 
 func (m *systemd) restart() error {
-	return m.order("restart", m.mayRun, m.listen, m.service.Restart)
+	return m.order("restart", m.mayRun, m.listen, m.by(m.service.Restart))
 }
 
-func (m *systemd) stop() error { return m.order("stop", m.service.Stop) }
+func (m *systemd) stop() error { return m.order("stop", m.by(m.service.Stop)) }
+
+// by has kardianos do something, which knows no limit.
+func (m *systemd) by(do func() error) func() error {
+	return func() error {
+		return m.patience(orderWait, func(context.Context) (err error) {
+			m.there(func() { err = do() })
+			return err
+		})
+	}
+}
 
 // order takes the steps of a verb.
-func (m *systemd) order(verb string, steps ...func() error) (err error) {
+func (m *systemd) order(verb string, steps ...func() error) error {
 	if !m.reachable {
 		return fail("in a session of yours it does; without one: cwagent agent", "service: %s: the user manager does not answer here", verb)
 	}
 	for _, step := range steps {
-		if m.there(func() { err = step() }); err != nil {
+		if err := step(); err != nil {
 			return m.failed(verb, err)
 		}
 	}
@@ -179,7 +199,7 @@ func (m *systemd) failed(what string, err error) error {
 	if hasCode(err, ipc.CodeInvalid) {
 		return err // in our own words
 	}
-	return fail("cwagent service install, if it is not installed; systemctl --user status cwagent.service says more", "service: %s: %v", what, err)
+	return orFail(err, "cwagent service install, if it is not installed; systemctl --user status cwagent.service says more", "service: "+what)
 }
 
 func (m *systemd) state() (serviceState, error) {
@@ -202,25 +222,16 @@ func (m *systemd) state() (serviceState, error) {
 	}
 	enabled, _ := m.ctl("is-enabled", packaging.SocketUnit) // its exit code says the same
 	s.Enabled = strings.HasPrefix(enabled, "enabled")
-	var status service.Status
-	var err error
-	m.there(func() { status, err = m.service.Status() })
-	s.Running = err == nil && status == service.StatusRunning
+	s.Running = m.patience(lookWait, func(context.Context) error {
+		var status service.Status
+		var err error
+		if m.there(func() { status, err = m.service.Status() }); err == nil && status != service.StatusRunning {
+			err = errors.New("it does not run")
+		}
+		return err
+	}) == nil
 	if pid, err := m.ctl("show", "--property=MainPID", "--value", packaging.ServiceUnit); err == nil && s.Running {
 		s.PID, _ = strconv.Atoi(strings.TrimSpace(pid))
 	}
 	return s, nil
-}
-
-// output runs a program and returns what it prints; its error has what it complains
-// about.
-func output(program string, args ...string) (string, error) {
-	var complaint strings.Builder
-	cmd := exec.Command(program, args...)
-	cmd.Stderr = &complaint
-	out, err := cmd.Output()
-	if err != nil && strings.TrimSpace(complaint.String()) != "" {
-		err = errors.New(strings.Join(strings.Fields(complaint.String()), " "))
-	}
-	return string(out), err
 }

@@ -72,7 +72,7 @@ func (m *systemd) installNow(program, unit string) (did []string, err error) {
 		func() error { return m.tell("restart", packaging.ServiceUnit) },
 	} {
 		if err := step(); err != nil {
-			return nil, fail("it is as it was before; journalctl --user -u cwagent.service -u cwagent.socket says more", "service: %v", err)
+			return nil, orFail(err, "it is as it was before; journalctl --user -u cwagent.service -u cwagent.socket says more", "service")
 		}
 	}
 	return append(did, "started, and at each login: "+packaging.ServiceUnit), nil
@@ -91,7 +91,7 @@ func (m *systemd) running() (units []string) {
 // back undoes what has failed half-way: the same files are there, and the same units
 // run. What fails here is less than what has failed already, and is not told.
 func (m *systemd) back(putBack func() error, ran []string) error {
-	try := func(args ...string) { _, _ = m.ctl(args...) }
+	try := func(args ...string) { _, _ = m.undo(args...) }
 	for _, unit := range []string{packaging.ServiceUnit, packaging.SocketUnit} {
 		if !slices.Contains(ran, unit) {
 			try("stop", unit)

@@ -67,6 +67,28 @@ as_eve /home/eve/bin/cwagent service status | grep 'running, pid'
 as_eve /home/eve/bin/cwagent service uninstall
 refuse sh -c "find /home/eve -name 'cwagent.*' | grep ."
 
+say a user manager that does not answer keeps nobody
+person dan
+unit=user@$(id -u dan).service
+manager=$(systemctl show --property=MainPID --value "$unit")
+kill -STOP "$manager"
+began=$(ms)
+refuse as_dan timeout 30 /tmp/pkg/usr/bin/cwagent service status 2>/tmp/said
+took=$(($(ms) - began))
+cat /tmp/said
+echo "service status: $took ms"
+[ $took -lt 15000 ]
+grep -qx 'cwagent: service: the user manager does not answer' /tmp/said
+grep -qx "hint: log out everywhere and in again; or, as root: systemctl restart $unit" /tmp/said
+for signal in INT TERM; do
+  code=0
+  as_dan timeout --preserve-status -k 5 -s $signal 1 /tmp/pkg/usr/bin/cwagent service restart 2>/tmp/said || code=$?
+  [ $code = 130 ]
+  grep -qx 'cwagent: interrupted' /tmp/said
+done
+kill -CONT "$manager"
+within 10 as_dan systemctl --user show
+
 say tokens in memory only are not lost unasked
 hold() { printf 's3cr3t-of-ada-in-memory' | as_ada /home/ada/.local/bin/cwagent add brief --ephemeral --no-verify --expires 8h --server https://x.example "$@" >/dev/null; }
 holds() { plug brief | grep -q s3cr3t-of-ada; }
