@@ -155,7 +155,7 @@ as_ada systemctl --user daemon-reload
 as_ada systemctl --user start cwagent.socket
 hold --replace
 was=$(pid)
-dpkg -i /opt/t/new.deb 2>&1 >/dev/null | grep "^cwagent: user $(id -u ada): the agent was not restarted; cwagent service restart does it, or says why not$"
+dpkg -i /opt/t/new.deb 2>&1 >/dev/null | grep "^cwagent: user ada: the agent was not restarted; cwagent service restart does it, or says why not$"
 [ "$(pid)" = "$was" ] && holds
 for status in status 'service status'; do
   { as_ada cwagent $status || true; } | grep '^ *this program is 0.0.2; the agent is that, too, after: cwagent service restart$'
@@ -217,6 +217,40 @@ refuse mine install 2>/dev/null
 none
 dpkg -P cwagent >/dev/null 2>&1
 systemctl --quiet --global unmask cwagent.socket
+dpkg -i /opt/t/new.deb >/dev/null
+test -L /etc/systemd/user/sockets.target.wants/cwagent.socket
+systemctl --quiet --global mask cwagent.socket
+dpkg -P cwagent >/dev/null 2>&1
+refuse test -L /etc/systemd/user/sockets.target.wants/cwagent.socket
+systemctl --quiet --global unmask cwagent.socket
+
+say a removal says what it ends, and who goes on
+dpkg -i /opt/t/old.deb >/dev/null
+as_ada systemctl --user daemon-reload
+as_ada systemctl --user start cwagent.socket
+hold --replace
+dpkg -r cwagent 2>/tmp/said >/dev/null
+grep -x 'cwagent: user ada: the agent has tokens in memory only, or does not answer: it is stopped, and they are lost' /tmp/said
+dpkg -i /opt/t/old.deb >/dev/null
+as_ada systemctl --user daemon-reload
+as_ada systemctl --user start cwagent.socket
+refuse holds 2>/dev/null
+dpkg -r cwagent 2>/tmp/said >/dev/null
+refuse grep 'user ada' /tmp/said
+dpkg -i /opt/t/old.deb >/dev/null
+as_ada sh -c 'cwagent agent </dev/null >/dev/null 2>&1 &'
+within 5 as_ada sh -c 'cwagent status | grep "^agent .*0\.0\.1"'
+dpkg -i /opt/t/new.deb 2>&1 >/dev/null | grep -x "cwagent: user ada: an agent that was started by hand (pid $(pgrep -u ada -x cwagent)) is still the one before; cwagent service start, or ending it, replaces it"
+as_ada cwagent service start
+within 5 as_ada sh -c 'cwagent status | grep "^agent .*0\.0\.2"'
+as_ada cwagent service stop
+as_ada systemctl --user stop cwagent.socket
+as_ada sh -c 'cwagent agent </dev/null >/dev/null 2>&1 &'
+within 5 as_ada sh -c 'cwagent status | grep ^agent'
+by_hand=$(pgrep -u ada -x cwagent)
+dpkg -r cwagent 2>&1 >/dev/null | grep -x "cwagent: user ada: an agent that was started by hand goes on, and holds tokens in memory, until: kill $by_hand"
+kill $by_hand
+within 5 sh -c '! pgrep -u ada -x cwagent'
 
 say no link of a person to the units of a package is left, and no mask overwritten
 dpkg -i /opt/t/new.deb >/dev/null
