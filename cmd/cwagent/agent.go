@@ -86,7 +86,10 @@ func (c *cli) runAgent(ctx context.Context, fl agentFlags) error {
 	debug.SetGCPercent(25)
 	// net/http quotes what a server sent on Go's global logger.
 	stdlog.SetOutput(io.Discard)
-	r, err := c.newAgentRun(fl)
+	r, err := c.newAgentRun(ctx, fl)
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return nil // it was told to leave before it served
+	}
 	if err != nil {
 		return err
 	}
@@ -113,7 +116,7 @@ func (c *cli) runAgent(ctx context.Context, fl agentFlags) error {
 }
 
 // newAgentRun finds out where everything is, and listens.
-func (c *cli) newAgentRun(fl agentFlags) (r *agentRun, err error) {
+func (c *cli) newAgentRun(ctx context.Context, fl agentFlags) (r *agentRun, err error) {
 	// Before anything else: as long as nobody takes this signal, it ends a program.
 	reload := make(chan os.Signal, 1)
 	signal.Notify(reload, syscall.SIGHUP)
@@ -138,7 +141,7 @@ func (c *cli) newAgentRun(fl agentFlags) (r *agentRun, err error) {
 	r.set.level, r.set.reload = &r.level, reload
 	r.set.idle.changed = make(chan struct{}, 1)
 	if r.socket, r.owned, err = inherited(r.path); err == nil && r.socket == nil {
-		r.socket, err = listen(r.path)
+		err = r.listen(ctx)
 	}
 	if err != nil {
 		return nil, err

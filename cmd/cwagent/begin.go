@@ -105,16 +105,25 @@ func (r *agentRun) untilBegun(ctx context.Context, a *agent.Agent, status *super
 			r.log.Log(ctx, level, "not serving yet", "why", why.What)
 			status.note()
 		}
-		pause := time.NewTimer(min(max(time.Since(since)/10, 20*time.Millisecond), time.Second))
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			pause.Stop()
+		if pause(ctx, since) != nil {
 			return false
 		}
 	}
 	status.note()
 	return true
+}
+
+// pause is what lies between two attempts, the longer the more time has passed since
+// the first. Its error is ctx's.
+func pause(ctx context.Context, since time.Time) error {
+	t := time.NewTimer(min(max(time.Since(since)/10, 20*time.Millisecond), time.Second))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // whyNot is err as somebody reads it who asks an agent that has yet to begin.

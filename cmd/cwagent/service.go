@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -87,31 +88,52 @@ wants an administrator, and the password of your account.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(
-		c.newServiceInstall(), c.newServiceUninstall(), c.newServiceStatus(),
-		c.newServiceVerb("start", "Start the agent", others, manager.start),
-		c.newServiceVerb("stop", "Stop the agent; a socket unit starts it again when somebody asks", managed, manager.stop),
-		c.newServiceVerb("restart", "Restart the agent; no request fails", whoever, manager.restart),
-	)
+	cmd.AddCommand(c.newServiceInstall(), c.newServiceUninstall(), c.newServiceStatus())
+	for _, v := range verbs {
+		cmd.AddCommand(c.newServiceVerb(v))
+	}
 	return cmd
 }
 
-// newServiceVerb is what a manager does in a word; agents that leave by it must have
+// A verb is an order for a manager in a word; agents that leave by it must have
 // nothing to lose.
-func (c *cli) newServiceVerb(use, short string, leaves func(ipc.Start) bool, do func(manager) error) *cobra.Command {
+type verb struct {
+	use, short string
+	leaves     func(ipc.Start) bool
+	do         func(manager) error
+}
+
+var verbs = []verb{
+	{"start", "Start the agent", others, manager.start},
+	{"stop", "Stop the agent; a socket unit starts it again when somebody asks", managed, manager.stop},
+	{"restart", "Restart the agent; no request fails", whoever, manager.restart},
+}
+
+func (c *cli) newServiceVerb(v verb) *cobra.Command {
 	var force bool
-	cmd := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+	cmd := &cobra.Command{Use: v.use, Short: v.short, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
 		m, err := c.manager(cmd.Context())
-		if err == nil && !force && !(use == "start" && m.takesOver()) { // that hands on what it has
-			err = c.nothingUnsaved(cmd.Context(), leaves)
-		}
 		if err != nil {
 			return err
 		}
-		return do(m)
+		return c.order(cmd.Context(), m, v, force)
 	}}
 	forceFlag(cmd, &force)
 	return cmd
+}
+
+func (c *cli) order(ctx context.Context, m manager, v verb, force bool) error {
+	if !force && !(v.use == "start" && m.takesOver()) { // that hands on what it has
+		if err := c.nothingUnsaved(ctx, v.leaves); err != nil {
+			return err
+		}
+	}
+	if v.leaves(ipc.StartPerson) {
+		if err := c.makeRoom(ctx, m, force); err != nil {
+			return err
+		}
+	}
+	return v.do(m)
 }
 
 func forceFlag(cmd *cobra.Command, force *bool) {
@@ -240,11 +262,17 @@ func listed(paths []string) string {
 	return strings.Join(words, ", ")
 }
 
+// hintWait is how long a service manager may take to say whether it has the agent,
+// where that only decides the words of a hint.
+const hintWait = 2 * time.Second
+
 // startHint says how to start an agent where none runs.
-func (c *cli) startHint(ctx context.Context) string {
+func (c *cli) startHint() string {
 	if c.getenv("CWAGENT_SOCKET") != "" {
 		return ipc.StartHint // no manager's would listen there
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), hintWait)
+	defer cancel()
 	m, err := c.manager(ctx)
 	if err != nil {
 		return ipc.StartHint

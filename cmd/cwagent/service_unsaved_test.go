@@ -54,33 +54,58 @@ func TestMakeRoom(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			path := ipctest.SocketPath(t)
-			l, err := net.Listen("unix", path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			ctx, end := context.WithCancel(t.Context())
-			a := &leaving{start: test.start, end: end}
-			done := make(chan error)
-			go func() { done <- (&server.Server{Agent: a, Log: slog.New(slog.DiscardHandler)}).Serve(ctx, l) }()
+			c, a := serveLeaving(t, test.start)
 			if test.held {
 				if _, err := a.Add(t.Context(), ipc.AddRequest{Name: "prod", Secret: ipc.NewSecret("x"), Expiry: ipc.ExpiryNever, Ephemeral: true, NoVerify: true}); err != nil {
 					t.Fatal(err)
 				}
 			}
-			c := &cli{out: io.Discard, err: io.Discard, getenv: func(key string) string {
-				return map[string]string{"CWAGENT_SOCKET": path}[key]
-			}}
 			if err := c.makeRoom(t.Context(), test.m, test.force); (err != nil) != test.fail {
 				t.Errorf("error %v", err)
 			}
 			if _, err := c.status(t.Context(), ""); hasCode(err, ipc.CodeUnreachable) != test.gone {
 				t.Errorf("afterwards: %v, want it gone %v", err, test.gone)
 			}
-			end()
-			if err := <-done; err != nil {
-				t.Error(err)
-			}
 		})
+	}
+}
+
+// serveLeaving serves a leaving agent until it does, or the test ends, and returns a
+// cli that finds it.
+func serveLeaving(t *testing.T, start ipc.Start) (*cli, *leaving) {
+	path := ipctest.SocketPath(t)
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, end := context.WithCancel(t.Context())
+	a := &leaving{start: start, end: end}
+	done := make(chan error)
+	go func() { done <- (&server.Server{Agent: a, Log: slog.New(slog.DiscardHandler)}).Serve(ctx, l) }()
+	t.Cleanup(func() {
+		end()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return &cli{out: io.Discard, err: io.Discard, getenv: func(key string) string {
+		return map[string]string{"CWAGENT_SOCKET": path}[key]
+	}}, a
+}
+
+// To start or restart launchd's agent is of use only where it finds the socket free.
+func TestVerbsMakeRoom(t *testing.T) {
+	t.Parallel()
+	for _, v := range verbs {
+		m, f := newFakeLaunchd(t)
+		f.loaded = true
+		c, _ := serveLeaving(t, ipc.StartPerson)
+		if err := c.order(t.Context(), m, v, false); err != nil {
+			t.Errorf("%s: %v", v.use, err)
+		}
+		_, err := c.status(t.Context(), "")
+		if gone := hasCode(err, ipc.CodeUnreachable); gone == (v.use == "stop") || len(f.verbs()) == 0 {
+			t.Errorf("%s: gone %v", v.use, gone)
+		}
 	}
 }

@@ -48,10 +48,30 @@ func listen(path string) (*server.Listener, error) {
 	return server.Adopt(path, ul)
 }
 
+// byLaunchd reports whether launchd has started this agent.
+func (c *cli) byLaunchd() bool { return c.getenv("XPC_SERVICE_NAME") == packaging.LaunchdLabel }
+
+// listen is listen for the run. launchd, which has no socket for us, would start an
+// agent again each second that leaves because another one has the socket: it waits
+// for that one to leave, as an agent of systemd's does, until ctx ends.
+func (r *agentRun) listen(ctx context.Context) (err error) {
+	r.socket, err = listen(r.path)
+	if !r.byLaunchd() || !elsewhere(err) {
+		return err
+	}
+	r.log.Warn("not serving yet", "why", whyNot(err).What)
+	for since := time.Now(); elsewhere(err); r.socket, err = listen(r.path) {
+		if err := pause(ctx, since); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
 // start says who has started this agent.
 func (r *agentRun) start() ipc.Start {
 	switch {
-	case r.socket.Kept(), r.getenv("XPC_SERVICE_NAME") == packaging.LaunchdLabel, runtime.GOOS == "windows" && !service.Interactive():
+	case r.socket.Kept(), r.byLaunchd(), runtime.GOOS == "windows" && !service.Interactive():
 		return ipc.StartManager
 	case r.getenv(startedByPlugin) != "":
 		return ipc.StartPlugin
