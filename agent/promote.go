@@ -159,19 +159,6 @@ func (a *Agent) persist(ctx context.Context, creds ...**credential) error {
 	return nil
 }
 
-// decideStore decides which store is used, where no token rests in any.
-func (a *Agent) decideStore(ctx context.Context, creds []*credential) error {
-	if a.book.Store != "" || !a.Auto {
-		return nil
-	}
-	for _, c := range creds {
-		for _, t := range c.unstored() {
-			return a.stores.choose(ctx, t.key, t.secret)
-		}
-	}
-	return nil
-}
-
 // saveAll saves the tokens of c, which nobody else knows yet.
 func (a *Agent) saveAll(ctx context.Context, c *credential) error {
 	fresh := c.unstored()

@@ -37,3 +37,16 @@ func inspected(ctx context.Context, s Store) ipc.StoreInfo {
 	}
 	return info
 }
+
+// decideStore decides which store is used, where no token rests in any.
+func (a *Agent) decideStore(ctx context.Context, creds []*credential) error {
+	if a.book.Store != "" || !a.Auto {
+		return nil
+	}
+	for _, c := range creds {
+		for _, t := range c.unstored() {
+			return a.stores.choose(ctx, t.key, t.secret)
+		}
+	}
+	return nil
+}

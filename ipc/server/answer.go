@@ -63,9 +63,7 @@ func (s *Server) dispatch(ctx context.Context, f ipc.Frame, room []byte) (ipc.Fr
 			return s.Agent.AddAll(ctx, rs)
 		})
 	case ipc.OpForget:
-		return handle(ctx, f, func(ctx context.Context, r ipc.ForgetRequest) (struct{}, error) {
-			return struct{}{}, s.Agent.Forget(ctx, r)
-		})
+		return handle(ctx, f, nothing(s.Agent.Forget))
 	case ipc.OpToken:
 		var token ipc.Secret
 		reply, err := handle(ctx, f, func(ctx context.Context, r ipc.TokenRequest) (_ struct{}, err error) {
@@ -87,19 +85,17 @@ func (s *Server) dispatch(ctx context.Context, f ipc.Frame, room []byte) (ipc.Fr
 	case ipc.OpMigrate:
 		return handle(ctx, f, s.Agent.Migrate)
 	case ipc.OpLock:
-		return handle(ctx, f, func(ctx context.Context, r ipc.LockRequest) (struct{}, error) {
+		return handle(ctx, f, nothing(func(ctx context.Context, r ipc.LockRequest) error {
 			r.Passphrase = s.secret(f.Parts[1])
-			return struct{}{}, s.Agent.Lock(ctx, r)
-		})
+			return s.Agent.Lock(ctx, r)
+		}))
 	case ipc.OpUnlock:
 		return handle(ctx, f, func(ctx context.Context, r ipc.UnlockRequest) (ipc.UnlockReply, error) {
 			r.Passphrase = s.secret(f.Parts[1])
 			return s.Agent.Unlock(ctx, r)
 		})
 	case ipc.OpLeave:
-		return handle(ctx, f, func(ctx context.Context, r ipc.LeaveRequest) (struct{}, error) {
-			return struct{}{}, s.Agent.Leave(ctx, r)
-		})
+		return handle(ctx, f, nothing(s.Agent.Leave))
 	}
 	return ipc.Frame{}, &ipc.Error{
 		Code: ipc.CodeUnknownOp,
@@ -127,6 +123,11 @@ func (s *Server) wrongVersion(v byte) error {
 		What: fmt.Sprintf("agent: it speaks version %d of its protocol, the request has version %d", s.newest(), v),
 		Hint: "restart the agent after an upgrade",
 	}
+}
+
+// nothing is for an operation without a reply.
+func nothing[Request any](do func(context.Context, Request) error) func(context.Context, Request) (struct{}, error) {
+	return func(ctx context.Context, r Request) (struct{}, error) { return struct{}{}, do(ctx, r) }
 }
 
 // handle decodes the JSON of a request, calls do, and encodes what it returns.
