@@ -147,7 +147,7 @@ func secretsOfEveryKind(t *testing.T, s agent.Store) {
 		ascii.WriteByte(c)
 	}
 	all := []string{"x", "CW-SECRET-0", ascii.String(), `a"b`, `\`, "%00", "$(id)", "base64==", "-", "{}"}
-	for _, n := range []int{255, 2559, 2560, 2561, 2900, 4096, 20_001, 32_768, ipc.MaxPart} {
+	for _, n := range []int{255, 2559, 2560, 2561, 2900, 4096, 20_001, 32_768, 60_000, ipc.MaxPart} {
 		all = append(all, strings.Repeat("abcdefg", n/7+1)[:n])
 	}
 	for i, v := range all {
