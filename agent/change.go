@@ -41,13 +41,17 @@ func (a *Agent) discard(ctx context.Context) {
 		return // for the ledger on disk, one of them may be in use
 	}
 	b := a.page()
+	var err error
 	for _, key := range a.book.Orphans {
-		if err := remove(ctx, a.Store, key); err != nil {
+		if err = remove(ctx, a.Store, key); err != nil {
 			a.Log.Warn("unused token stays in the store for now", "key", key, "error", err)
 			a.noteSilence(err)
 			break
 		}
 		b.drop(key)
+	}
+	if err == nil {
+		a.note(&a.silent, nil)
 	}
 	if len(b.Orphans) == len(a.book.Orphans) {
 		return

@@ -209,3 +209,34 @@ func TestInspectUnused(t *testing.T) {
 		}
 	})
 }
+
+// A store into which a first token did not go is well again when it takes back what
+// may have been left in it.
+func TestFirstRefusedTold(t *testing.T) {
+	running(t, func(w *world) {
+		l, h := lockedUp(w), heralded(w)
+		_, err := w.Add(w.t.Context(), request("prod", "s3cr3t-1"))
+		refused(w.t, err, ipc.CodeStore)
+		synctest.Wait()
+		trouble := func() string {
+			r, err := w.Stores(w.t.Context(), ipc.StoresRequest{})
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			return r.Stores[0].Trouble
+		}
+		if trouble() == "" {
+			w.t.Error("it is locked")
+		}
+		l.locked.Store(false)
+		if !h.tell() {
+			w.t.Error("nobody watches")
+		}
+		if is := trouble(); is != "" {
+			w.t.Error(is)
+		}
+		if now, _ := h.watches(); now {
+			w.t.Error("it is watched although it is well")
+		}
+	})
+}
