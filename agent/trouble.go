@@ -86,6 +86,9 @@ func (a *Agent) logFault(name string, was, is *trouble) {
 // lacking says why a credential without a token has none.
 func (a *Agent) lacking(c *credential) (gap, string) {
 	kind := a.Store.Info().Kind
+	if kind == "file" {
+		kind = "file store" // where "the file" could be any
+	}
 	since, _ := a.locked()
 	switch t := a.trouble.Load(); {
 	case c.token.missing() && a.far() != "":

@@ -50,10 +50,11 @@ type Store string
 const (
 	StoreAuto    Store = "auto"    // the agent finds out once, when the first token comes
 	StoreKeyring Store = "keyring" // the system's, or nothing
+	StoreFile    Store = "file"    // encrypted, in the state folder
 	StoreMemory  Store = "memory"  // gone when the agent ends
 )
 
-var stores = []Store{StoreAuto, StoreKeyring, StoreMemory}
+var stores = []Store{StoreAuto, StoreKeyring, StoreFile, StoreMemory}
 
 var logLevels = map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
 
@@ -180,7 +181,7 @@ func (f *file) fill(c *Config, dir string) error {
 	if f.Store.given() {
 		c.Store = Store(f.Store.text)
 		if !slices.Contains(stores, c.Store) {
-			return f.Store.problem("store: there is no such store", "auto, keyring or memory")
+			return f.Store.problem("store: there is no such store", "auto, keyring, file or memory")
 		}
 	}
 	if f.LockAfter.given() {

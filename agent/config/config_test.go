@@ -127,7 +127,7 @@ type errorTest struct{ name, text, want string }
 var errorTests = []errorTest{
 	{"unknown key", "store: auto\nstroe: auto\n", `line 2: unknown key "stroe"`},
 	{"unknown key below", "coreweave:\n  endpoint: https://x\n  token: CW-SECRET-x\n", `line 3: unknown key "token"`},
-	{"not in this version: file", "store: file\n", `line 1: store: there is no such store`},
+	{"store, not one", "store: files\n", `line 1: store: there is no such store`},
 	{"a token for a key", "CW-SECRET-x: auto\n", `line 1: unknown key here`},
 	{"key twice", "store: auto\n\nstore: memory\n", `line 3: the key stands in line 1 already`},
 	{"a list for a value", "store: [auto]\n", `line 1: one value is wanted here, not a list`},

@@ -23,7 +23,7 @@ func Path(getenv func(string) string) (string, error) {
 	return filepath.Join(dir, "config.yaml"), err
 }
 
-// StateDir returns where the agent keeps what it learns, and no secrets: the
+// StateDir returns where the agent keeps what it learns, and no secret in clear: the
 // first that applies of
 //
 //	$CWAGENT_STATE_DIR

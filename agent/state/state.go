@@ -1,6 +1,6 @@
 // Package state keeps files of JSON in the state folder: mode 0600, replaced
 // whole or not at all, in a folder that is ours alone to write to. They hold no
-// secret.
+// secret in clear.
 //
 // Each file carries a version. A program refuses a newer one without touching
 // it, and reads every older one.

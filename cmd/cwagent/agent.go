@@ -29,7 +29,6 @@ import (
 	"github.com/cwagent/cwagent/agent/rewritten"
 	"github.com/cwagent/cwagent/agent/source"
 	"github.com/cwagent/cwagent/agent/state"
-	"github.com/cwagent/cwagent/agent/store"
 	"github.com/cwagent/cwagent/agent/wall"
 	"github.com/cwagent/cwagent/agent/watch"
 	"github.com/cwagent/cwagent/ipc"
@@ -45,11 +44,11 @@ func (c *cli) newAgent() *cobra.Command {
 It then answers what it has been asked and leaves. SIGHUP has it read its config
 again, which it also follows by itself.
 
-Tokens rest in the OS keyring. The agent reads them at its start, those first
-that somebody asks for, and answers from memory. It looks after kubeconfigs:
-a static token that comes back into one is taken out again, see "watch" in the
-config. What it does is logged to stderr, and to audit-HOST.jsonl in the state
-folder, where HOST is this machine.
+Tokens rest in the OS keyring, or in a store of encrypted files. The agent reads
+them at its start, those first that somebody asks for, and answers from memory. It
+looks after kubeconfigs: a static token that comes back into one is taken out again,
+see "watch" in the config. What it does is logged to stderr, and to
+audit-HOST.jsonl in the state folder, where HOST is this machine.
 
 Under systemd it takes the socket that the unit cwagent.socket has made, says when
 it is ready and how it is, and gives a sign of life when it has just answered a
@@ -260,8 +259,10 @@ func (r *agentRun) wire() (*agent.Agent, *absorb.Watcher, *supervisor) {
 	c, set, dir := r.cli, r.set, r.state
 	status := newSupervisor(r.path, &r.beginning, r.again.Load)
 	var watcher *absorb.Watcher // nobody asks for it before both are made
+	stores := allStores(set.first.Store, dir)
 	a := agent.New(agent.Config{
-		Store: pickStore(set.first.Store), Ledger: &ledger.File{Dir: dir}, Codec: render.Codec{}, Verifier: &set.verify,
+		Store: stores[0], Others: stores[1:], Auto: set.first.Store == config.StoreAuto,
+		Ledger: &ledger.File{Dir: dir}, Codec: render.Codec{}, Verifier: &set.verify,
 		Settings: set.agent(set.first), Now: c.now, Alarm: wall.New(), Log: r.log, Version: version, Socket: r.path, Start: r.start(),
 		Host:    state.Host(),
 		Watched: func() []ipc.Watch { return watcher.Watched() },
@@ -277,16 +278,4 @@ func (r *agentRun) wire() (*agent.Agent, *absorb.Watcher, *supervisor) {
 		Settings: watching(set.first), Now: c.now, Log: r.log,
 	})
 	return a, watcher, status
-}
-
-// pickStore returns the store that the config names. "auto" is the keyring: the
-// first token decides, because it is taken only if it can be read back.
-func pickStore(name config.Store) agent.Store {
-	switch name {
-	case config.StoreMemory:
-		return &store.Memory{}
-	case config.StoreKeyring:
-		return store.NewKeyring(store.KeyringConfig{Why: "set in the config"})
-	}
-	return store.NewKeyring(store.KeyringConfig{Why: "auto"})
 }

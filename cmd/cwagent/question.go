@@ -93,6 +93,12 @@ func (c *cli) readSecret(ctx context.Context, what string) (ipc.Secret, error) {
 		}
 		return ipc.NewSecret(strings.TrimRight(string(b), "\r\n")), nil
 	}
+	defer discardInput(f) // what was pasted behind the first line must not reach the shell
+	return c.typeSecret(ctx, f, what)
+}
+
+// typeSecret reads the next line that a person types at f, without echo.
+func (c *cli) typeSecret(ctx context.Context, f *os.File, what string) (ipc.Secret, error) {
 	before, err := term.GetState(int(f.Fd()))
 	if err != nil {
 		return ipc.Secret{}, fmt.Errorf("read %s: %w", what, err)
@@ -100,7 +106,6 @@ func (c *cli) readSecret(ctx context.Context, what string) (ipc.Secret, error) {
 	fmt.Fprint(c.err, what+": ")
 	b, err := interruptible(ctx, func() ([]byte, error) { return term.ReadPassword(int(f.Fd())) })
 	fmt.Fprintln(c.err)
-	discardInput(f) // what was pasted behind the first line must not reach the shell
 	if err != nil {
 		_ = term.Restore(int(f.Fd()), before) // an interrupted one leaves the echo off
 		return ipc.Secret{}, fmt.Errorf("read %s: %w", what, err)

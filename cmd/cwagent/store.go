@@ -47,7 +47,7 @@ first token is stored: nothing falls back to anything later.`,
 	}
 	cmd.Flags().StringVarP(&format, "output", "o", "table", "table or json")
 	completeFlag(cmd, "output", "table", "json")
-	cmd.AddCommand(c.newStoreMigrate())
+	cmd.AddCommand(c.newStoreInit(), c.newStoreMigrate())
 	return cmd
 }
 
