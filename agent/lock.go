@@ -84,13 +84,12 @@ func (a *Agent) Unlock(ctx context.Context, r ipc.UnlockRequest) (reply ipc.Unlo
 			r.Passphrase = ipc.Secret{} // it was for this
 		}
 	}
-	look, cancel := context.WithTimeout(ctx, inspection)
-	defer cancel()
-	if err := a.stores.Look(look); !errors.Is(err, ErrLocked) {
+	store := a.locksOut(ctx, r.Store)
+	if store == nil {
 		return reply, nil
 	}
 	reply.Was = true
-	s, ok := a.stores.is().(Unlocker)
+	s, ok := store.(Unlocker)
 	switch {
 	case !ok:
 		reply.Wants = ipc.WantsKeyring
@@ -98,11 +97,31 @@ func (a *Agent) Unlock(ctx context.Context, r ipc.UnlockRequest) (reply ipc.Unlo
 		reply.Wants = ipc.WantsStore
 	default:
 		if err := s.Unlock(ctx, r.Passphrase); err != nil {
-			return reply, errUnlock(a.Store.Info().Kind, err)
+			return reply, errUnlock(store.Info().Kind, err)
 		}
 		signal(a.ready)
 	}
 	return reply, nil
+}
+
+// locksOut is the store of that kind, or else the one in use, if it is locked; where
+// none is in use yet, the first that is.
+func (a *Agent) locksOut(ctx context.Context, kind string) Store {
+	stores := []Store{a.stores.is()}
+	if kind != "" {
+		stores = []Store{a.stores.of(kind)}
+	} else if a.Auto && !a.uses() {
+		stores = a.stores.all
+	}
+	for _, s := range stores {
+		look, cancel := context.WithTimeout(ctx, inspection)
+		locked := s != nil && errors.Is(lookAt(look, s), ErrLocked)
+		cancel()
+		if locked {
+			return s
+		}
+	}
+	return nil
 }
 
 // errUnlock says why a store stays locked.

@@ -86,7 +86,9 @@ func (a *Agent) target(ctx context.Context, r ipc.MigrateRequest) (Store, error)
 		if s == nil {
 			return nil, invalid("store "+a.book.Store+": this cwagent does not have it", "")
 		}
-		if err := lookAt(ctx, s); err != nil {
+		if err := lookAt(ctx, s); errors.Is(err, ErrLocked) && s == to {
+			return nil, &ipc.Error{Code: ipc.CodeLocked, What: "store " + r.To + ": " + err.Error(), Hint: "cwagent unlock"}
+		} else if err != nil {
 			return nil, &ipc.Error{Code: ipc.CodeStore, What: "store " + s.Info().Kind + ": " + err.Error(), Hint: storeHint(err)}
 		}
 	}
@@ -157,7 +159,7 @@ func (a *Agent) switchTo(to Store, kind string) error {
 	if err := a.write(b); err != nil {
 		return err
 	}
-	a.move = nil
+	a.move = &move{last: a.Now()} // whoever moves them removes the old ones, too
 	a.stores.use(to)
 	a.note(&a.trouble, nil)
 	a.note(&a.silent, nil)

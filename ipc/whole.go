@@ -49,6 +49,7 @@ type LockRequest struct {
 // UnlockRequest answers what the last reply wanted.
 type UnlockRequest struct {
 	Passphrase Secret `json:"-"`
+	Store      string `json:"store,omitempty"` // of that kind, though another one is in use
 }
 
 // UnlockReply says what is still locked.

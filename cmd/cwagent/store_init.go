@@ -61,11 +61,14 @@ func (c *cli) initFile(ctx context.Context, identity string) (err error) {
 			return err
 		}
 	}
-	asks, err := store.InitFile(store.FileInit{State: state, Identity: identity, Ask: func() (ipc.Secret, error) {
+	var passphrase ipc.Secret
+	asks, err := store.InitFile(store.FileInit{State: state, Identity: identity, Ask: func() (_ ipc.Secret, err error) {
 		if identity != "" {
-			return c.readSecret(ctx, "passphrase of "+identity)
+			passphrase, err = c.readSecret(ctx, "passphrase of "+identity)
+		} else {
+			passphrase, err = c.readNewPassphrase(ctx, "passphrase for the file store")
 		}
-		return c.readNewPassphrase(ctx, "passphrase for the file store")
+		return passphrase, err
 	}})
 	if err != nil {
 		return err
@@ -81,6 +84,9 @@ func (c *cli) initFile(ctx context.Context, identity string) (err error) {
 	}
 	fmt.Fprintln(c.out, "keep that well: without it the tokens in the store are lost")
 	c.sayWhoUsesIt()
+	if a, err := c.agent(); err == nil && !passphrase.Empty() {
+		_, _ = a.Unlock(ctx, ipc.UnlockRequest{Store: "file", Passphrase: passphrase}) // else unlock will do it
+	}
 	return nil
 }
 

@@ -33,6 +33,11 @@ running programs notice nothing. Interrupted, nothing is lost: run it again.`,
 				return err
 			}
 			reply, err := c.migrate(cmd.Context(), a, r)
+			if hasCode(err, ipc.CodeLocked) {
+				if err = c.unlock(cmd.Context(), a, r.To); err == nil {
+					reply, err = c.migrate(cmd.Context(), a, r)
+				}
+			}
 			if err != nil {
 				return err
 			}

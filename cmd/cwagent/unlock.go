@@ -43,38 +43,46 @@ func (c *cli) runUnlock(ctx context.Context) error {
 		return err
 	}
 	reply, err := a.Unlock(ctx, ipc.UnlockRequest{})
-	was := reply.Was
-	for tries := 1; err == nil && reply.Wants != ""; {
-		if reply.Wants == ipc.WantsKeyring {
-			if err := c.unlockKeyring(ctx); err != nil {
-				return err
-			}
-			break
-		}
-		var r ipc.UnlockRequest
-		if r.Passphrase, err = c.passphrase(ctx, wantedWords[reply.Wants]); err != nil {
-			return err
-		}
-		wanted := reply.Wants
-		reply, err = a.Unlock(ctx, r)
-		switch {
-		case hasCode(err, ipc.CodePassphrase) && tries < guesses && terminal(c.in):
-			c.report(err)
-			reply.Wants, err = wanted, nil
-			tries++
-		case err == nil && reply.Wants == wanted:
-			return fail("run it again", "unlock: %s: nothing was entered", wantedWords[wanted])
-		}
+	if err == nil && reply.Wants != "" {
+		err = c.unlock(ctx, a, "")
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if was {
+	case reply.Was:
 		fmt.Fprintln(c.out, "unlocked")
-	} else {
+	default:
 		fmt.Fprintln(c.out, "nothing was locked")
 	}
 	return nil
+}
+
+// unlock asks for what is wanted until nothing is: to use the store of that kind, or
+// if it is empty, what the agent uses.
+func (c *cli) unlock(ctx context.Context, a ipc.Agent, kind string) error {
+	r := ipc.UnlockRequest{Store: kind}
+	for tries, last := 0, ipc.Wanted(""); ; {
+		reply, err := a.Unlock(ctx, r)
+		wrong := hasCode(err, ipc.CodePassphrase)
+		switch {
+		case wrong && tries < guesses && terminal(c.in):
+			c.report(err)
+			reply.Wants = last
+		case err != nil:
+			return err
+		case reply.Wants == "":
+			return nil
+		case reply.Wants == ipc.WantsKeyring:
+			return c.unlockKeyring(ctx)
+		case reply.Wants == last:
+			return fail("run it again", "unlock: %s: nothing was entered", wantedWords[last])
+		}
+		last = reply.Wants
+		tries++
+		if r.Passphrase, err = c.passphrase(ctx, wantedWords[last]); err != nil {
+			return err
+		}
+	}
 }
 
 // unlockKeyring has the keyring ask the person, here and not in the agent: whoever
