@@ -173,6 +173,7 @@ func (a *Agent) switchTo(to Store, kind string) error {
 // whether any is left.
 func (a *Agent) clear(ctx context.Context, reply ipc.MigrateReply) (ipc.MigrateReply, error) {
 	reply.Copied = reply.Total
+	a.move = &move{last: a.Now()}
 	for at := range a.book.Elsewhere {
 		kind, mine := a.here(at)
 		if !mine {
@@ -184,7 +185,9 @@ func (a *Agent) clear(ctx context.Context, reply ipc.MigrateReply) (ipc.MigrateR
 		}
 		reply.Left += len(a.book.Elsewhere[at])
 	}
-	reply.Done = reply.Left == 0
+	if reply.Done = reply.Left == 0; reply.Done {
+		a.move = nil
+	}
 	return reply, nil
 }
 
