@@ -9,16 +9,10 @@ import (
 	"github.com/cwagent/cwagent/ipc"
 )
 
-// A HostStore is a Store that other machines do not reach, though they have the
-// ledger: a keyring.
-type HostStore interface {
-	Store
-	OneHost()
-}
-
-// hostOf is the machine whose store s is; empty: every machine has it.
+// hostOf is the machine whose store s is; empty: every machine that has the ledger
+// reaches it.
 func (a *Agent) hostOf(s Store) string {
-	if _, ok := s.(HostStore); ok {
+	if s != nil && s.Info().OneHost {
 		return a.Host
 	}
 	return ""

@@ -15,7 +15,11 @@ import (
 // ring is a store that is one machine's.
 type ring struct{ *disk }
 
-func (ring) OneHost() {}
+func (r ring) Info() ipc.StoreInfo {
+	info := r.disk.Info()
+	info.OneHost = true
+	return info
+}
 
 // ringOn starts an agent on a machine of that name with that keyring, and with a
 // vault that all machines have.

@@ -9,6 +9,7 @@ type StoreInfo struct {
 	Kind      string     `json:"kind"`                         // memory, keyring
 	Why       string     `json:"why"`                          // why this one was taken
 	Plaintext bool       `json:"plaintext,omitempty"`          // it rests on disk unencrypted
+	OneHost   bool       `json:"oneHost,omitempty"`            // machines that share the HOME do not reach it
 	Trouble   string     `json:"trouble,omitempty"`            // why it gives or takes nothing at the moment
 	Silent    *time.Time `json:"doesNotAnswerSince,omitempty"` // if that is the trouble
 }

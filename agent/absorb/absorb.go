@@ -28,8 +28,12 @@ type Config struct {
 	Plugin    func() (path string, err error)               // of the program that the exec blocks name
 	Shared    func(path string) (filesystem string, y bool) // kubeconfig.Shared
 	Settings  Settings
-	Now       func() time.Time
-	Log       *slog.Logger
+
+	// Everywhere says whether all machines that have a file reach the store.
+	Everywhere func(path string) bool
+
+	Now func() time.Time
+	Log *slog.Logger
 }
 
 // Settings are what the person has written down about it.

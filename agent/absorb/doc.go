@@ -40,8 +40,8 @@
 //
 // # What it keeps out of
 //
-// A file on a file system that other machines share is never rewritten: they may
-// not reach this machine's store. A token that the person has put back stays with
+// A file on a file system that other machines share is never rewritten while they may
+// not reach the store. A token that the person has put back stays with
 // its user until that is imported again; another one that comes there does not.
 // Import and restore are in turn with it (rewritten.Folder.Turn), because a token
 // that import has just handed over has not come back. Files are written as import

@@ -257,3 +257,14 @@ func TestBeside(t *testing.T) {
 		t.Errorf("%+v, %v", files, err)
 	}
 }
+
+// A file that other machines have is taken care of, too, where they reach the store.
+func TestSharedWithItsStore(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.shared, w.everywhere = "NFS", true
+	w.run()
+	w.write(w.config, written("me", second, prod))
+	t.Logf("%v", w.absorbed(w.config, "prod"))
+	w.token("prod", second)
+}

@@ -89,7 +89,7 @@ func (e *examination) kept() (why, hint string) {
 			return "it was not agreed that tokens are taken out of downloads", hint
 		}
 	}
-	if name, shared := e.Shared(e.f.path); shared {
+	if name, shared := e.Shared(e.f.path); shared && !e.Everywhere(e.f.path) {
 		return "it lies on " + name + ", and the other machines that share it may not reach this one's store", hint
 	}
 	return "", ""

@@ -38,7 +38,7 @@ func (*nobody) Former(context.Context, string, ipc.Secret, string) (agent.Holdin
 func watchAsNobody(args []string) int {
 	w := absorb.New(absorb.Config{
 		Agent: &nobody{}, Rewritten: rewritten.Folder{Dir: args[0]}, Consent: absorb.Consent{Dir: args[0]},
-		Plugin: func() (string, error) { return plugin, nil }, Shared: func(string) (string, bool) { return "", false },
+		Plugin: func() (string, error) { return plugin, nil }, Shared: func(string) (string, bool) { return "", false }, Everywhere: func(string) bool { return true },
 		Settings: absorb.Settings{Kubeconfigs: args[1:2], Downloads: args[2:3], OnStaticToken: absorb.Absorb},
 		Now:      time.Now, Log: slog.New(slog.DiscardHandler),
 	})

@@ -119,8 +119,10 @@ type world struct {
 	log     *journal
 	watcher *absorb.Watcher
 	shared  string // name of the file system that everything lies on
-	plugin  error
-	end     func()
+
+	everywhere bool // the store is on it, too
+	plugin     error
+	end        func()
 
 	// Hooks, each run once, by the watcher.
 	deciding   func() // a file has been judged and is about to be rewritten
@@ -183,9 +185,10 @@ func (w *world) restart() {
 	})
 	w.watcher = absorb.New(absorb.Config{
 		Agent: overheard{w.Agent, w}, Rewritten: w.state, Consent: absorb.Consent{Dir: w.state.Dir},
-		Plugin:   func() (string, error) { once(&w.deciding); return plugin, w.plugin },
-		Shared:   func(string) (string, bool) { return w.shared, w.shared != "" },
-		Settings: w.settings(), Now: time.Now, Log: slog.New(slog.NewTextHandler(w.log, nil)),
+		Plugin:     func() (string, error) { once(&w.deciding); return plugin, w.plugin },
+		Shared:     func(string) (string, bool) { return w.shared, w.shared != "" },
+		Everywhere: func(string) bool { return w.everywhere },
+		Settings:   w.settings(), Now: time.Now, Log: slog.New(slog.NewTextHandler(w.log, nil)),
 	})
 	if err := w.Restore(); err != nil {
 		w.t.Fatal(err)

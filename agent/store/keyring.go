@@ -99,9 +99,6 @@ func newKeyring(v vault, c KeyringConfig) *Keyring {
 	return &Keyring{why: c.Why, vault: v, calls: newBounded(&parts{vault: v, limit: c.Limit}, c.Wait)}
 }
 
-// OneHost implements agent.HostStore.
-func (*Keyring) OneHost() {}
-
 // Info implements agent.Store. It does not wait: Plaintext is what the last
 // call found.
 func (k *Keyring) Info() ipc.StoreInfo {
@@ -110,7 +107,7 @@ func (k *Keyring) Info() ipc.StoreInfo {
 	if k.why != "" {
 		why = k.why + ": " + n.is
 	}
-	return ipc.StoreInfo{Kind: "keyring", Why: why, Plaintext: n.plaintext}
+	return ipc.StoreInfo{Kind: "keyring", Why: why, Plaintext: n.plaintext, OneHost: true}
 }
 
 // Durable implements agent.Store.

@@ -20,7 +20,7 @@ var _ agent.Store = (*Memory)(nil)
 
 // Info implements agent.Store.
 func (*Memory) Info() ipc.StoreInfo {
-	return ipc.StoreInfo{Kind: "memory", Why: "set in the config: tokens are gone when the agent ends"}
+	return ipc.StoreInfo{Kind: "memory", Why: "set in the config: tokens are gone when the agent ends", OneHost: true}
 }
 
 // Durable implements agent.Store.

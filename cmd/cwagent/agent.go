@@ -275,7 +275,7 @@ func (r *agentRun) wire() (*agent.Agent, *absorb.Watcher, *supervisor) {
 	watcher = absorb.New(absorb.Config{
 		Agent: a, Rewritten: rewritten.Folder{Dir: dir}, Consent: absorb.Consent{Dir: dir},
 		Plugin: func() (string, error) { return c.chosenPlugin(rewritten.Folder{Dir: dir}) }, Shared: kubeconfig.Shared,
-		Settings: watching(set.first), Now: c.now, Log: r.log,
+		Everywhere: func(path string) bool { return everywhere(path, dir, a.Store.Info()) }, Settings: watching(set.first), Now: c.now, Log: r.log,
 	})
 	return a, watcher, status
 }

@@ -132,7 +132,7 @@ func (p *planner) addFile(ctx context.Context, f *kubeconfig.File) error {
 		return nil
 	}
 	// Find out now, before anything is changed, that the file can be edited.
-	if err := p.checkShared(f); err != nil {
+	if err := p.checkShared(ctx, f); err != nil {
 		return err
 	}
 	after, _, err := f.Edit(pl.changes())
@@ -154,13 +154,33 @@ func (p *planner) showsDiff() bool { return p.flags.dryRun || !p.flags.yes || p.
 
 // checkShared refuses a file that other machines share while the store is this
 // machine's own: there the token would be missing.
-func (p *planner) checkShared(f *kubeconfig.File) error {
+func (p *planner) checkShared(ctx context.Context, f *kubeconfig.File) error {
 	name, shared := p.shared(f.Path)
 	if !shared || p.flags.ephemeral {
 		return nil
 	}
-	return fail("--ephemeral accepts that for this machine; nothing was changed",
-		"%s: it lies on %s, and the other machines that share it cannot reach this one's keyring", f.Path, name)
+	status, err := p.agent.Status(ctx, ipc.StatusRequest{})
+	if err != nil || everywhere(f.Path, p.folder.Dir, status.Store) {
+		return err
+	}
+	return fail("cwagent store init file makes a store that they reach, where the HOME is theirs, too; --ephemeral accepts that for this machine; nothing was changed",
+		"%s: it lies on %s, and the other machines that share it cannot reach this one's %s", f.Path, name, status.Store.Kind)
+}
+
+// everywhere reports whether all machines that have the file at path reach the store,
+// too: it is not one machine's, and what belongs to it lies where the file does.
+func everywhere(path, stateDir string, store ipc.StoreInfo) bool {
+	if store.OneHost {
+		return false
+	}
+	file, err := os.Stat(path)
+	state, err2 := os.Stat(stateDir)
+	if err != nil || err2 != nil {
+		return false
+	}
+	a, known := device(file)
+	b, _ := device(state)
+	return known && a == b
 }
 
 func (pl *plan) changes() []kubeconfig.Change {
