@@ -45,7 +45,7 @@ func cmdKeyring(ts *testscript.TestScript, neg bool, args []string) {
 		"lock": k.Lock, "unlock": k.Unlock, "stop": k.Stop, "continue": k.Continue, "restart": k.Restart,
 		"kill":    func() error { k.Kill(); return nil },
 		"killbus": func() error { k.KillBus(); return nil },
-		"answer":  func() error { return screenOf(ts).Answer(keyringtest.Password, "Return") },
+		"answer":  func() error { return screenOf(ts).Unlock() },
 		"unasked": func() error {
 			if !screenOf(ts).Empty() {
 				return errors.New("a prompt is shown")

@@ -132,6 +132,25 @@ func (s *Screen) Answer(text, key string) error {
 	return s.Type(text, key)
 }
 
+// Unlock answers a prompt with the password, until it is content: what is typed before
+// its window has drawn itself may be lost in part.
+func (s *Screen) Unlock() error {
+	if err := s.Prompted(); err != nil {
+		return err
+	}
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		if err := s.Type(Password, "Return"); err != nil {
+			return err
+		}
+		for wait := time.Now().Add(time.Second); time.Now().Before(wait); {
+			if s.Empty() {
+				return nil
+			}
+		}
+	}
+	return errors.New("keyring test: the prompt does not take the password")
+}
+
 // Gone waits until no prompt is shown.
 func (s *Screen) Gone() error {
 	for end := time.Now().Add(patience); !s.Empty(); {
