@@ -12,6 +12,9 @@ import (
 
 // Status implements ipc.Agent.
 func (a *Agent) Status(ctx context.Context, r ipc.StatusRequest) (ipc.Status, error) {
+	if since, _ := a.locked(); !since.IsZero() {
+		r.Inspect = false // it asks nobody anything
+	}
 	store := a.storeInfo(ctx, r.Inspect)
 	if r.Inspect {
 		a.catchUp(ctx)
