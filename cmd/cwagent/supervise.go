@@ -166,10 +166,11 @@ func (s *supervisor) line(ctx context.Context) (line string, until time.Time) {
 }
 
 // alive reports whether a fetch is answered. It asks for a credential without a
-// name: nobody has that, and who says so has read, judged and written.
+// name: nobody has that, and who says so has read, judged and written. So has one that
+// is locked.
 func (s *supervisor) alive(ctx context.Context) bool {
 	reply, err := ipc.Fetch(ctx, s.path, time.Now().Add(probeWait), ipc.FetchRequest{ExecInfo: []byte("{}")})
-	return err == nil && reply.Exit != 0
+	return err == nil && reply.Exit != 0 || hasCode(err, ipc.CodeLocked)
 }
 
 // statusLine is what systemctl status shows: 3 credentials, next expiry 18:40. It is
