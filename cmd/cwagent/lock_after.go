@@ -30,10 +30,15 @@ func (l *lockAfter) set(d time.Duration) {
 func (l *lockAfter) run(ctx context.Context, a *agent.Agent, log *slog.Logger) {
 	alarm := wall.New()
 	defer alarm.Close()
+	began := time.Now().Round(0) // the process is older, if it was locked at first: that is not idle
 	for said := ""; ; {
 		var next time.Time
 		if limit := time.Duration(l.limit.Load()); limit > 0 {
-			if next = a.LastGiven().Add(limit); !next.After(time.Now()) {
+			last := a.LastGiven()
+			if last.Before(began) {
+				last = began
+			}
+			if next = last.Add(limit); !next.After(time.Now()) {
 				err := a.Lock(ctx, ipc.LockRequest{})
 				if err != nil && err.Error() != said {
 					said = err.Error()
