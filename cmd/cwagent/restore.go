@@ -46,6 +46,7 @@ file that import has rewritten.`,
 	f.BoolVar(&fl.dryRun, "dry-run", false, "show what would be done, change nothing")
 	f.BoolVarP(&fl.yes, "yes", "y", false, "do not ask before a token is written to disk where import took it from")
 	f.StringVarP(&fl.output, "output", "o", "text", "text or json")
+	completeFlag(cmd, "output", "text", "json")
 	return cmd
 }
 
