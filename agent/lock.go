@@ -71,7 +71,11 @@ func (a *Agent) Lock(ctx context.Context, r ipc.LockRequest) error {
 // Unlock implements ipc.Agent.
 func (a *Agent) Unlock(ctx context.Context, r ipc.UnlockRequest) (reply ipc.UnlockReply, err error) {
 	since, guarded := a.locked()
-	if reply.Was = !since.IsZero(); reply.Was {
+	reply.Was = !since.IsZero()
+	switch {
+	case reply.Was && r.Store != "": // who wants a store has not said that the agent is to be unlocked
+		return reply, ErrAgentLocked(since, a.Now())
+	case reply.Was:
 		if guarded && r.Passphrase.Empty() {
 			reply.Wants = ipc.WantsPassphrase
 			return reply, nil

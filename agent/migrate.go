@@ -153,9 +153,14 @@ func (a *Agent) switchTo(to Store, kind string) error {
 	from := a.book.Store
 	b := a.page()
 	b.Store, b.Host = kind, a.hostOf(to)
+	used := a.inStore()
+	b.leave(a.place(from), append(slices.Clone(used), b.Orphans...))
+	b.Orphans = slices.DeleteFunc(slices.Clone(b.Elsewhere[a.place(kind)]), func(key string) bool {
+		_, in := slices.BinarySearch(used, key)
+		return in // what was copied and has been forgotten since is to go from there, too
+	})
 	b.leave(a.place(kind), nil)
-	b.leave(a.place(from), append(a.inStore(), b.Orphans...))
-	b.Orphans, b.Moving = nil, nil
+	b.Moving = nil
 	if err := a.write(b); err != nil {
 		return err
 	}

@@ -264,3 +264,26 @@ func TestAuto(t *testing.T) {
 		})
 	}
 }
+
+// What is forgotten while it moves goes from both stores.
+func TestMigrateForgotten(t *testing.T) {
+	t.Parallel()
+	r := newRemoval()
+	r.fill(t, 20)
+	w := r.world(t)
+	if _, err := w.Migrate(t.Context(), ipc.MigrateRequest{To: "vault"}); err != nil || len(r.vault.holds()) == 0 {
+		t.Fatalf("%v, %d copied", err, len(r.vault.holds()))
+	}
+	for i := range 19 {
+		if err := w.Forget(t.Context(), ipc.ForgetRequest{Name: fmt.Sprintf("c%d", i+1)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := move(t.Context(), w, "vault"); err != nil {
+		t.Fatal(err)
+	}
+	r.served(t, 1)
+	if got := r.vault.holds(); len(got) != 3 || len(r.ring.holds()) != 0 {
+		t.Errorf("in the new store %q, in the old %q", got, r.ring.holds())
+	}
+}

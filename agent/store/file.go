@@ -22,9 +22,9 @@ import (
 // store is locked. Whoever does not have it can neither read an item nor make one, as
 // age's encryption to a passphrase is symmetric; an item names its key, so that one
 // cannot pass for another. Who may write to the folder can still take items away, or
-// put back an older one of the same key; the agent uses a key once. Of a store that is
-// encrypted to a key such a person can also make another one, empty: that shows
-// in that no token is left.
+// put back an older one of the same key; the agent uses a key once. Such a person can
+// also put another store there, empty, which is not opened by itself in the place of one
+// that was open; to a later start it shows in that no token can be read.
 //
 // Machines may share the folder: files are replaced whole, and looked at each time.
 // Like a keyring's, a call returns when its ctx ends, and one at a time is with the

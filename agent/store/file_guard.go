@@ -55,6 +55,8 @@ func loadGuard(form state.File) (guard, error) {
 		return g, fmt.Errorf("%w: %w", agent.ErrAbsent, err)
 	case g.Version == 0:
 		return g, fmt.Errorf("%w: cwagent store init file makes one", agent.ErrAbsent)
+	case g.Identity != "" && below(filepath.Dir(form.Dir), g.Identity):
+		return g, fmt.Errorf("%w: its store.json names a key that lies beside the tokens: %s", agent.ErrAbsent, g.Identity)
 	}
 	return g, nil
 }

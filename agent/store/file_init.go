@@ -140,18 +140,24 @@ func (c FileInit) scryptRecipient(passphrase ipc.Secret) (age.Recipient, error) 
 
 // outside refuses an identity in the state folder, also by way of links.
 func (c FileInit) outside() error {
-	real, err := filepath.EvalSymlinks(c.Identity)
-	if err != nil {
-		return nil // reading it says why
-	}
-	folder := c.State
-	if r, err := filepath.EvalSymlinks(folder); err == nil {
-		folder = r
-	}
-	if in, err := filepath.Rel(folder, real); err == nil && in != ".." && !strings.HasPrefix(in, ".."+string(os.PathSeparator)) {
+	if below(c.State, c.Identity) {
 		return invalid("file store: "+c.Identity+" lies beside the tokens that it is to guard", "a key in another place, best on another disk, or a passphrase")
 	}
 	return nil
+}
+
+// below reports whether path is in the folder, wherever links lead. One that is not
+// there is nowhere: reading it says so.
+func below(folder, path string) bool {
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return false
+	}
+	if r, err := filepath.EvalSymlinks(folder); err == nil {
+		folder = r
+	}
+	in, err := filepath.Rel(folder, real)
+	return err == nil && in != ".." && !strings.HasPrefix(in, ".."+string(os.PathSeparator))
 }
 
 // newMaster is 256 random bits, as text: it is a passphrase to age.

@@ -290,3 +290,39 @@ func TestInitFileOnce(t *testing.T) {
 	}
 	wantNoStore(t, FileInit{State: state, Ask: unasked(t)}, "has 1 tokens in it and no store.json")
 }
+
+// A store that somebody puts in the place of one that is open is not opened by itself,
+// and none whose key lies in the state folder is.
+func TestFileReplaced(t *testing.T) {
+	t.Parallel()
+	state, evil, stick := t.TempDir(), t.TempDir(), t.TempDir()
+	key := filepath.Join(stick, "key")
+	writeFile(t, key, sshKey(t, edKey(t)))
+	for _, where := range []string{state, evil} {
+		if _, err := InitFile(FileInit{State: where, Identity: key, Ask: unasked(t)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := NewFile(FileConfig{Dir: FileFolder(state)})
+	if err := s.Put(t.Context(), "a", ipc.NewSecret("CW-SECRET-1")); err != nil {
+		t.Fatal(err)
+	}
+	rename(t, filepath.Join(FileFolder(evil), "store.json"), filepath.Join(FileFolder(state), "store.json"))
+	if err := s.Put(t.Context(), "b", ipc.NewSecret("CW-SECRET-2")); !errors.Is(err, agent.ErrLocked) || !strings.Contains(err.Error(), "another store has been put in its place") {
+		t.Errorf("%v", err)
+	}
+	inside := t.TempDir()
+	writeFile(t, filepath.Join(inside, "key"), sshKey(t, edKey(t)))
+	if _, err := InitFile(FileInit{State: filepath.Join(inside, "state"), Identity: filepath.Join(inside, "key"), Ask: unasked(t)}); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(inside, "state", "key")
+	rename(t, filepath.Join(inside, "key"), path)
+	form := filepath.Join(FileFolder(filepath.Join(inside, "state")), "store.json")
+	text, err := os.ReadFile(form)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, form, strings.ReplaceAll(string(text), filepath.Join(inside, "key"), path))
+	wantFileAnswer(t, NewFile(FileConfig{Dir: FileFolder(filepath.Join(inside, "state"))}), agent.ErrAbsent, "names a key that lies beside the tokens")
+}

@@ -43,11 +43,14 @@ func (f *files) enter() (ipc.Secret, error) {
 func (f *files) enterBy(g guard) (ipc.Secret, error) {
 	f.mu.Lock()
 	master, shut := f.master, f.shut
+	other := f.opens != "" && f.opens != g.Key
 	if f.opens != g.Key {
 		master = ipc.Secret{}
 	}
 	f.mu.Unlock()
 	switch {
+	case other && g.Identity != "":
+		return ipc.Secret{}, fmt.Errorf("%w: another store has been put in its place; if that is meant, restart the agent", agent.ErrLocked)
 	case !master.Empty():
 		return master, nil
 	case shut || g.Identity == "":

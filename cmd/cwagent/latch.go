@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/crypto/scrypt"
 
+	"github.com/cwagent/cwagent/agent"
 	"github.com/cwagent/cwagent/agent/state"
 	"github.com/cwagent/cwagent/ipc"
 )
@@ -86,14 +87,17 @@ func (l *latch) Close(passphrase ipc.Secret) error {
 		}
 		is.Hash = hex.EncodeToString(hash)
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.is.Since.IsZero() { // another one was faster
+		return agent.ErrAgentLocked(l.is.Since, l.now())
+	}
 	if err := l.file.Save(is); err != nil {
 		return fail("nothing was locked", "agent: %v", err)
 	}
 	if err := l.begin(); err != nil {
 		return errors.Join(fail("nothing was locked", "agent: %v", err), os.Remove(l.file.Path()))
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.is, l.opened = is, make(chan struct{})
 	return nil
 }

@@ -96,3 +96,26 @@ func TestAliveWhileLocked(t *testing.T) {
 		t.Error("taken for dead")
 	}
 }
+
+// Of two who shut it at once, one does, and what that has written stays.
+func TestLatchTwice(t *testing.T) {
+	t.Parallel()
+	path := private(t)
+	l := latchAt(t, path)
+	begun := 0
+	l.begin = func() error {
+		if begun++; begun > 1 {
+			return errors.New("it has begun already")
+		}
+		return nil
+	}
+	if err := l.Close(ipc.NewSecret("correct horse")); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(ipc.Secret{}); !hasCode(err, ipc.CodeLocked) {
+		t.Errorf("the second: %v", err)
+	}
+	if since, guarded := latchAt(t, path).Shut(); since.IsZero() || !guarded {
+		t.Error("the next one is open, or needs no passphrase")
+	}
+}

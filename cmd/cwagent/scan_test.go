@@ -88,20 +88,26 @@ func TestScanBounds(t *testing.T) {
 // Neither a folder nor a link leads to another file system.
 func TestScanOneFileSystem(t *testing.T) {
 	t.Parallel()
-	away := filepath.Join(t.TempDir(), "away")
-	if err := os.WriteFile(away, []byte("users:\n- {name: a, user: {token: CW-SECRET-1}}\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	root := t.TempDir()
-	for _, link := range []string{"link", "own"} {
-		if err := os.Symlink(away, filepath.Join(root, link)); err != nil {
+	root, outside := t.TempDir(), t.TempDir()
+	for link, dir := range map[string]string{"link": "away", "own": "near"} {
+		if err := os.Mkdir(filepath.Join(outside, dir), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(outside, dir, "file")
+		if err := os.WriteFile(path, []byte("users:\n- {name: a, user: {token: CW-SECRET-1}}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(path, filepath.Join(root, link)); err != nil {
 			ipctest.Skip(t, err.Error())
 		}
 	}
 	s := (&cli{now: time.Now, err: &bytes.Buffer{}}).newScanner(scanBounds)
 	s.device = func(info fs.FileInfo) (uint64, bool) {
-		if name := info.Name(); name == "mounted" || name == "link" {
+		switch {
+		case info.Name() == "mounted", info.Name() == "away":
 			return 2, true
+		case !info.IsDir(): // as on an overlay
+			return 3, true
 		}
 		return 1, true
 	}
