@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"runtime"
 	"slices"
@@ -54,7 +52,8 @@ type serviceState struct {
 	PID       int      `json:"pid,omitempty"`
 	Masked    []string `json:"masked,omitempty"` // what somebody wants never to run
 
-	silent bool // the manager does not answer here: of the last four nothing is known
+	unmask []string // the commands that have them run again
+	silent bool     // the manager does not answer here: of the last four nothing is known
 }
 
 // manager returns the service manager of this system, for one command: what it does
@@ -101,12 +100,16 @@ type verb struct {
 	use, short string
 	leaves     func(ipc.Start) bool
 	do         func(manager) error
+	did        map[bool]string // by whether the manager's agent ran before
 }
 
 var verbs = []verb{
-	{"start", "Start the agent", others, manager.start},
-	{"stop", "Stop the agent; a socket unit starts it again when somebody asks", managed, manager.stop},
-	{"restart", "Restart the agent; no request fails", whoever, manager.restart},
+	{"start", "Start the agent", others, manager.start,
+		map[bool]string{false: "the agent is started", true: "the agent ran already"}},
+	{"stop", "Stop the agent; a socket unit starts it again when somebody asks", managed, manager.stop,
+		map[bool]string{false: "the agent did not run", true: "the agent is stopped"}},
+	{"restart", "Restart the agent; no request fails", whoever, manager.restart,
+		map[bool]string{false: "the agent is started", true: "the agent is restarted"}},
 }
 
 func (c *cli) newServiceVerb(v verb) *cobra.Command {
@@ -123,6 +126,7 @@ func (c *cli) newServiceVerb(v verb) *cobra.Command {
 }
 
 func (c *cli) order(ctx context.Context, m manager, v verb, force bool) error {
+	before, _ := m.state()                              // what fails there fails below, too; to ask the agent may start it
 	if !force && !(v.use == "start" && m.takesOver()) { // that hands on what it has
 		if err := c.nothingUnsaved(ctx, v.leaves); err != nil {
 			return err
@@ -133,7 +137,11 @@ func (c *cli) order(ctx context.Context, m manager, v verb, force bool) error {
 			return err
 		}
 	}
-	return v.do(m)
+	if err := v.do(m); err != nil {
+		return err
+	}
+	c.tellDone([]string{v.did[before.Running]})
+	return nil
 }
 
 func forceFlag(cmd *cobra.Command, force *bool) {
@@ -210,6 +218,9 @@ func (c *cli) newServiceUninstall() *cobra.Command {
 				}
 			}
 			did, err := m.uninstall()
+			if err == nil && len(did) == 0 {
+				did = []string{"it was not installed"}
+			}
 			c.tellDone(did)
 			if err != nil {
 				return err
@@ -225,11 +236,12 @@ func (c *cli) newServiceUninstall() *cobra.Command {
 // forgetLaunch has the plugin start no agent any more, where a person's has left a
 // note of how.
 func (c *cli) forgetLaunch() error {
-	err := os.Remove(ipc.LaunchPath())
-	if err == nil {
-		c.tellDone([]string{"removed: " + ipc.LaunchPath()})
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	was, err := removed(ipc.LaunchPath())
+	if err != nil {
 		return fail("", "service: %v", err)
+	}
+	if was {
+		c.tellDone([]string{"removed: " + ipc.LaunchPath()})
 	}
 	return nil
 }

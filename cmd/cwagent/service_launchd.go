@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -123,13 +122,11 @@ func (m *launchd) uninstall() (did []string, err error) {
 		}
 		did = append(did, "stopped: "+packaging.LaunchdLabel)
 	}
-	switch err := os.Remove(m.plist()); {
-	case err == nil:
+	was, err := removed(m.plist())
+	if was {
 		did = append(did, "removed: "+m.plist())
-	case !errors.Is(err, fs.ErrNotExist):
-		return did, err
 	}
-	return did, nil
+	return did, err
 }
 
 // start loads the agent, which launchd then starts and keeps.

@@ -92,7 +92,7 @@ func (s serviceState) words() string {
 	words := []string{"installed", "not started at login", "stopped"}
 	switch {
 	case len(s.Masked) > 0:
-		words[1] = "masked, which " + unmask(s.Masked...) + " ends"
+		words[1] = "masked, which " + strings.Join(s.unmask, " && ") + " ends"
 	case s.Enabled:
 		words[1] = "started at login"
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -112,32 +113,61 @@ func unitDir(paths string) string {
 }
 
 func (m *systemd) uninstall() (did []string, err error) {
-	_, err = os.Lstat(forEverybody)
-	everybody := err == nil && !m.masked(packaging.SocketUnit)
+	again := everybody() && m.unmask(packaging.SocketUnit) == ""
 	if m.reachable {
-		if _, err := m.ctl("disable", "--now", packaging.SocketUnit, packaging.ServiceUnit); err == nil && everybody {
-			did = append(did, "stopped: "+packaging.ServiceUnit)
-		} else if err == nil {
-			did = append(did, "stopped, and not at login any more: "+packaging.ServiceUnit)
+		if did, err = m.disable(again); err != nil {
+			return nil, err
 		}
 	}
 	for _, path := range []string{m.unit(packaging.ServiceUnit), m.unit(packaging.SocketUnit), m.socketLink(), m.serviceLink()} {
-		if isMask(path) {
+		if isMask(path) || m.isOwnLink(path) {
 			continue // somebody's own
 		}
-		err := os.Remove(path)
-		if err == nil {
-			did = append(did, "removed: "+path)
-		} else if !errors.Is(err, fs.ErrNotExist) {
+		was, err := removed(path)
+		if err != nil {
 			return did, err
+		}
+		if was {
+			did = append(did, "removed: "+path)
 		}
 	}
 	_, _ = m.ctl("daemon-reload")
-	if everybody {
+	if again {
 		did = append(did, "a package has it enabled for everybody: the next kubectl starts it again, unless you mask it:",
 			"  systemctl --user mask --now "+packaging.SocketUnit+" "+packaging.ServiceUnit)
 	}
 	return did, nil
+}
+
+// disable stops what runs, and has it at no login any more, unless a package has it there
+// again.
+// It leaves a unit alone that is a link of the person's own, which systemctl would
+// remove.
+func (m *systemd) disable(again bool) (did []string, err error) {
+	units := slices.DeleteFunc(slices.Clone(units), func(unit string) bool { return m.isOwnLink(m.unit(unit)) })
+	if len(units) == 0 {
+		return nil, nil
+	}
+	ran := len(m.running()) > 0
+	_, here := os.Lstat(m.socketLink())
+	_, err = m.ctl(append([]string{"disable", "--now"}, units...)...)
+	switch {
+	case err != nil:
+		return nil, gaveUp(err)
+	case ran && again:
+		return []string{"stopped: " + packaging.ServiceUnit}, nil
+	case ran:
+		return []string{"stopped, and not at login any more: " + packaging.ServiceUnit}, nil
+	case here == nil && !again:
+		return []string{"not at login any more: " + packaging.ServiceUnit}, nil
+	}
+	return nil, nil
+}
+
+// everybody reports whether a package has the socket at each login of everybody.
+func everybody() bool {
+	_, err := os.Lstat(forEverybody)
+	return err == nil
 }
 
 func (m *systemd) start() error {
@@ -212,8 +242,8 @@ func (m *systemd) state() (serviceState, error) {
 				break
 			}
 		}
-		if m.masked(name) {
-			s.Masked = append(s.Masked, name)
+		if how := m.unmask(name); how != "" {
+			s.Masked, s.unmask = append(s.Masked, name), append(s.unmask, how)
 		}
 	}
 	s.Installed = len(s.Files) == 2

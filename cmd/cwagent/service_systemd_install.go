@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"os"
@@ -17,7 +18,7 @@ func (m *systemd) install(program string) (did []string, err error) {
 	if err != nil {
 		return nil, fail("install it at another path", "service: %v", err)
 	}
-	if err := m.mayRun(); err != nil {
+	if err := cmp.Or(m.mayRun(), m.mayWrite()); err != nil {
 		return nil, err
 	}
 	putBack, err := remember(m.unit(packaging.ServiceUnit), m.unit(packaging.SocketUnit), m.socketLink(), m.serviceLink())
@@ -40,19 +41,49 @@ func (m *systemd) install(program string) (did []string, err error) {
 // mayRun refuses what somebody wants never to run.
 func (m *systemd) mayRun() error {
 	for _, unit := range units {
-		if m.masked(unit) {
-			return fail(unmask(unit)+", or with --global, if the administrator of this machine agrees", "service: %s is masked: it is not to run", unit)
+		how := m.unmask(unit)
+		if strings.Contains(how, "--global") {
+			how += ", if the administrator of this machine agrees"
+		}
+		if how != "" {
+			return fail(how, "service: %s is masked: it is not to run", unit)
 		}
 	}
 	return nil
 }
 
-func unmask(units ...string) string { return "systemctl --user unmask " + strings.Join(units, " ") }
+// unmask is the command that has the unit run again where somebody wants it never to
+// run, and empty for any other. An own file would count more than most masks.
+func (m *systemd) unmask(unit string) string {
+	for _, place := range []struct{ dir, how string }{
+		{m.dir, "--user"},
+		{filepath.Join(cmp.Or(m.runtime, os.Getenv("XDG_RUNTIME_DIR")), "systemd", "user"), "--user --runtime"},
+		{"/etc/systemd/user", "--global"},
+		{"/run/systemd/user", "--global --runtime"},
+	} {
+		if isMask(filepath.Join(place.dir, unit)) {
+			return "systemctl " + place.how + " unmask " + unit
+		}
+	}
+	return ""
+}
 
-// masked reports whether somebody wants the unit never to run. An own file would count
-// more than the mask of an administrator.
-func (m *systemd) masked(unit string) bool {
-	return isMask(m.unit(unit)) || isMask(filepath.Join("/etc/systemd/user", unit))
+// mayWrite refuses to put a file in the place of a link of the person's own.
+func (m *systemd) mayWrite() error {
+	for _, unit := range units {
+		if path := m.unit(unit); m.isOwnLink(path) {
+			to, _ := os.Readlink(path)
+			return fail("move it away, or go on with that: systemctl --user enable --now "+unit, "service: %s is a link of yours, to %s", path, to)
+		}
+	}
+	return nil
+}
+
+// isOwnLink reports whether a unit of ours is a link: we and systemctl enable make files
+// and other links only. It may lead nowhere just now.
+func (m *systemd) isOwnLink(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && filepath.Dir(path) == m.dir && info.Mode()&fs.ModeSymlink != 0 && !isMask(path)
 }
 
 // isMask: mostly a link to /dev/null, but any empty file is one.
@@ -65,9 +96,18 @@ func (m *systemd) installNow(program, unit string) (did []string, err error) {
 	if did, err = m.putUnits(program, unit); err != nil {
 		return nil, err
 	}
+	atLogin := packaging.ServiceUnit
 	for _, step := range []func() error{
 		func() error { return m.tell("daemon-reload") },
-		func() error { return m.tell("reenable", packaging.ServiceUnit, packaging.SocketUnit) },
+		func() error {
+			err := m.tell("reenable", packaging.ServiceUnit, packaging.SocketUnit)
+			if err == nil || gaveUp(err) != nil || !isPackaged(program) || !everybody() {
+				return err
+			}
+			did = append(did, "it stays enabled for everybody only: "+err.Error()) // ~/.config may be read-only
+			atLogin = packaging.SocketUnit
+			return nil
+		},
 		m.listen,
 		func() error { return m.tell("restart", packaging.ServiceUnit) },
 	} {
@@ -75,7 +115,7 @@ func (m *systemd) installNow(program, unit string) (did []string, err error) {
 			return nil, orFail(err, "it is as it was before; journalctl --user -u cwagent.service -u cwagent.socket says more", "service")
 		}
 	}
-	return append(did, "started, and at each login: "+packaging.ServiceUnit), nil
+	return append(did, "started, and at each login: "+atLogin), nil
 }
 
 // running are those of our units that run.
@@ -120,11 +160,12 @@ func (m *systemd) putUnits(program, unit string) (did []string, err error) {
 		return m.write(unit)
 	}
 	for _, name := range units {
-		err := os.Remove(m.unit(name))
-		if err == nil {
-			did = append(did, "removed: "+m.unit(name))
-		} else if !errors.Is(err, fs.ErrNotExist) {
+		was, err := removed(m.unit(name))
+		if err != nil {
 			return did, fail("", "service: %v", err)
+		}
+		if was {
+			did = append(did, "removed: "+m.unit(name))
 		}
 	}
 	return append(did, "the units of the package are used: "+packaged), nil
@@ -163,7 +204,7 @@ func (m *systemd) installLater(program, unit string) (did []string, err error) {
 func (m *systemd) linkSocket(program string) error {
 	unit := m.unit(packaging.SocketUnit)
 	if isPackaged(program) {
-		if _, err := os.Lstat(forEverybody); err == nil {
+		if everybody() {
 			return remove(m.socketLink()) // it may lead to the person's own unit
 		}
 		unit = filepath.Join(packaged, packaging.SocketUnit)

@@ -38,8 +38,18 @@ func remember(paths ...string) (putBack func() error, err error) {
 
 // remove removes a file. One that is not there is no error.
 func remove(path string) error {
-	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
-		return err
+	_, err := removed(path)
+	return err
+}
+
+// removed is remove, and reports whether there was one. It looks first: of a file system
+// that is read-only unlink(2) says that even where there is nothing to remove.
+func removed(path string) (was bool, err error) {
+	if _, err = os.Lstat(path); err == nil {
+		err = os.Remove(path)
 	}
-	return nil
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"strings"
 	"testing"
 
 	"github.com/cwagent/cwagent/ipc"
@@ -100,12 +101,17 @@ func TestVerbsMakeRoom(t *testing.T) {
 		m, f := newFakeLaunchd(t)
 		f.loaded = true
 		c, _ := serveLeaving(t, ipc.StartPerson)
+		var out strings.Builder
+		c.out = &out
 		if err := c.order(t.Context(), m, v, false); err != nil {
 			t.Errorf("%s: %v", v.use, err)
 		}
 		_, err := c.status(t.Context(), "")
 		if gone := hasCode(err, ipc.CodeUnreachable); gone == (v.use == "stop") || len(f.verbs()) == 0 {
 			t.Errorf("%s: gone %v", v.use, gone)
+		}
+		if out.String() != v.did[true]+"\n" {
+			t.Errorf("%s says %q", v.use, out.String())
 		}
 	}
 }

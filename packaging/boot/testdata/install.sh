@@ -212,7 +212,7 @@ dpkg -i /opt/t/new.deb 2>&1 >/dev/null | grep '^cwagent: cwagent.socket is not e
 dpkg -s cwagent | grep '^Status: install ok installed'
 refuse as_ada cwagent service install 2>/tmp/said
 grep '^cwagent: service: cwagent.socket is masked: it is not to run$' /tmp/said
-grep '^hint: systemctl --user unmask cwagent.socket, or with --global' /tmp/said
+grep -x 'hint: systemctl --global unmask cwagent.socket, if the administrator of this machine agrees' /tmp/said
 refuse mine install 2>/dev/null
 none
 dpkg -P cwagent >/dev/null 2>&1
@@ -261,7 +261,7 @@ grep '^cwagent: service: cwagent.service is masked: it is not to run$' /tmp/said
 for verb in start restart; do
   refuse as_ada cwagent service $verb 2>/tmp/said
   grep '^cwagent: service: cwagent.service is masked: it is not to run$' /tmp/said
-  grep '^hint: systemctl --user unmask cwagent.service, or with --global' /tmp/said
+  grep -x 'hint: systemctl --user unmask cwagent.service' /tmp/said
 done
 { as_ada cwagent service status || true; } >/tmp/said
 cat /tmp/said
@@ -279,6 +279,52 @@ dpkg -P cwagent >/dev/null 2>&1
 [ "$(units | wc -l)" = 4 ]
 serving /home/ada/.local/bin/cwagent
 mine uninstall
+
+say a mask until the next boot is one, and a link of a person stays
+as_ada systemctl --user mask --runtime cwagent.socket 2>/dev/null
+refuse mine install 2>/tmp/said
+grep -x 'cwagent: service: cwagent.socket is masked: it is not to run' /tmp/said
+none
+as_ada bash -c "$(sed -n 's/^hint: //p' /tmp/said)" 2>/dev/null
+as_ada mkdir /home/ada/dot
+sed 's/^Description=.*/Description=of ada/' /tmp/pkg/usr/lib/systemd/user/cwagent.service >/home/ada/dot/cwagent.service
+as_ada ln -s /home/ada/dot/cwagent.service /home/ada/.config/systemd/user/cwagent.service
+refuse mine install 2>/tmp/said
+grep -x 'cwagent: service: /home/ada/.config/systemd/user/cwagent.service is a link of yours, to /home/ada/dot/cwagent.service' /tmp/said
+grep -x 'hint: move it away, or go on with that: systemctl --user enable --now cwagent.service' /tmp/said
+mine uninstall | grep -x 'it was not installed'
+[ "$(readlink $(units))" = /home/ada/dot/cwagent.service ]
+rm $(units)
+
+say what is done is said, and nothing else
+says() { echo "$1" | diff - <(mine "${@:2}"); }
+mine install >/dev/null
+says 'the agent ran already' start
+says 'the agent is restarted' restart
+says 'the agent is stopped' stop
+says 'the agent did not run' stop
+says 'the agent is started' start
+mine uninstall | grep -x 'stopped, and not at login any more: cwagent.service'
+says 'it was not installed' uninstall
+
+say nothing has to be written where a package has it enabled
+dpkg -i /opt/t/new.deb >/dev/null
+as_ada systemctl --user daemon-reload
+mount --bind /home/ada/.config /home/ada/.config
+mount -o remount,ro,bind /home/ada/.config
+as_ada cwagent service install >/tmp/said
+cat /tmp/said
+grep '^it stays enabled for everybody only: systemctl reenable cwagent.service cwagent.socket: ' /tmp/said
+grep -x 'started, and at each login: cwagent.socket' /tmp/said
+within 5 as_ada sh -c 'cwagent service status | grep "^agent"'
+as_ada cwagent service uninstall >/tmp/said
+grep -x 'stopped: cwagent.service' /tmp/said
+refuse mine install 2>/tmp/said
+cat /tmp/said
+grep -x 'cwagent: service: write /home/ada/.config/systemd/user/cwagent.service: .*read-only file system' /tmp/said
+[ "$(wc -l </tmp/said)" = 1 ]
+umount /home/ada/.config
+dpkg -P cwagent >/dev/null 2>&1
 
 say what rpm runs
 rpm() { command rpm --nodeps --ignoreos --force-debian "$@"; }
