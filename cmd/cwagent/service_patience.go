@@ -39,6 +39,9 @@ func newPatience(ctx context.Context, deaf error) (p, undo patience) {
 			go func() { done <- do(ctx) }() // kardianos has no end of its own: it is left behind
 			select {
 			case err := <-done:
+				if killed(err) { // by the signal of a terminal, perhaps, which is to reach us as well
+					sleep(ctx, time.Second)
+				}
 				if err == nil || ctx.Err() == nil {
 					return err
 				}
@@ -51,6 +54,12 @@ func newPatience(ctx context.Context, deaf error) (p, undo patience) {
 		}
 	}
 	return until(ctx), until(context.WithoutCancel(ctx))
+}
+
+// killed reports whether a program was ended by a signal.
+func killed(err error) bool {
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	return ok && exit.ExitCode() < 0
 }
 
 // doesNotAnswer is the error of a service manager that takes too long.
@@ -92,7 +101,7 @@ func (p patience) output(command []string, args ...string) (out string, err erro
 		cmd := exec.CommandContext(ctx, command[0], append(command[1:len(command):len(command)], args...)...)
 		cmd.Stderr, cmd.WaitDelay = &complaint, time.Second
 		b, err := cmd.Output()
-		if err != nil && strings.TrimSpace(complaint.String()) != "" {
+		if err != nil && !killed(err) && strings.TrimSpace(complaint.String()) != "" {
 			err = errors.New(strings.Join(strings.Fields(complaint.String()), " "))
 		}
 		said <- string(b)

@@ -58,11 +58,13 @@ func TestPatienceOutput(t *testing.T) {
 	if out, err := p.output([]string{sh, "-c", "echo a; echo 'b  c' >&2; exit 3"}, "start"); out != "a\n" || err == nil || err.Error() != "b c" {
 		t.Errorf("%q, %v", out, err)
 	}
-	ctx, interrupt := context.WithCancel(t.Context())
-	p, _ = newPatience(ctx, errors.New("deaf"))
-	time.AfterFunc(50*time.Millisecond, interrupt)
-	if _, err := p.output([]string{sh, "-c", "exec sleep 1000"}, "start"); gaveUp(err) != context.Canceled {
-		t.Error(err)
+	for _, script := range []string{"exec sleep 1000", "kill -TERM $$"} { // the signal is its own, or its whole group's
+		ctx, interrupt := context.WithCancel(t.Context())
+		p, _ = newPatience(ctx, errors.New("deaf"))
+		time.AfterFunc(50*time.Millisecond, interrupt)
+		if _, err := p.output([]string{sh, "-c", script}, "start"); gaveUp(err) != context.Canceled {
+			t.Errorf("%s: %v", script, err)
+		}
 	}
 }
 

@@ -83,6 +83,8 @@ grep -qx "hint: log out everywhere and in again; or, as root: systemctl restart 
 for signal in INT TERM; do
   code=0
   as_dan timeout --preserve-status -k 5 -s $signal 1 /tmp/pkg/usr/bin/cwagent service restart 2>/tmp/said || code=$?
+  echo "$signal: exit code $code"
+  cat /tmp/said
   [ $code = 130 ]
   grep -qx 'cwagent: interrupted' /tmp/said
 done
