@@ -1,6 +1,7 @@
 # What the scripts share. They run as root in a machine that boot.sh has booted, with
 # /opt/t from outside: {new,old}.{deb,rpm}, bin/ and this folder.
 set -euo pipefail
+rm -f /var/lib/man-db/auto-update # its index, made anew at each dpkg -i, takes most of the time
 trap 'echo "FAILED at line $LINENO: $BASH_COMMAND" >&2' ERR
 
 say() { echo "== $*"; }
