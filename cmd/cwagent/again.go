@@ -64,7 +64,7 @@ func (r *agentRun) executeAgain() error {
 
 // inherited returns what the program before this one has left, if that was this
 // process.
-func inherited(path string) (l *server.Listener, owned *state.Held, err error) {
+func inherited() (l *server.Listener, owned *state.Held, err error) {
 	left := strings.Split(os.Getenv(leftVariable), ":")
 	os.Unsetenv(leftVariable)
 	if len(left) != 5 || left[0] != strconv.Itoa(os.Getpid()) {
@@ -84,7 +84,7 @@ func inherited(path string) (l *server.Listener, owned *state.Held, err error) {
 	if files[2] != nil {
 		owned = &state.Held{File: files[2]}
 	}
-	l, err = server.Inherit(path, files[0], files[1], left[4] == "true")
+	l, err = server.Inherit(files[0], files[1], left[4] == "true")
 	return l, owned, err
 }
 

@@ -77,9 +77,6 @@ func (c *cli) runAgent(ctx context.Context, fl agentFlags) error {
 	if err := format("--log-format", fl.logFormat, "text", "json"); err != nil {
 		return err
 	}
-	if err := harden(); err != nil {
-		return fail("this system does not let a program protect its memory", "agent: %v", err)
-	}
 	// Small and mostly idle: a quarter of the usual slack of the heap costs
 	// nothing that anybody could feel.
 	debug.SetGCPercent(25)
@@ -127,24 +124,12 @@ func (c *cli) newAgentRun(ctx context.Context, fl agentFlags) (r *agentRun, err 
 		r.log.Warn("tokens are kept, but they may be swapped out", "error", err,
 			"hint", "let more memory be locked: ulimit -l, or LimitMEMLOCK= in the unit")
 	}
-	if r.path, err = ipc.SocketPath(c.getenv); err != nil {
-		return nil, err
-	}
-	if r.state, err = config.StateDir(c.getenv); err != nil {
-		return nil, err
-	}
-	if r.set, err = c.newSettings(r.log); err != nil {
+	if err = r.listen(ctx, r.settle()); err != nil {
 		return nil, err
 	}
 	r.level.Set(r.set.first.LogLevel)
 	r.set.level, r.set.reload = &r.level, reload
 	r.set.idle.changed = make(chan struct{}, 1)
-	if r.socket, r.owned, err = inherited(r.path); err == nil && r.socket == nil {
-		err = r.listen(ctx)
-	}
-	if err != nil {
-		return nil, err
-	}
 	r.latch = newLatch(r)
 	// Others would start it anew, again and again, or have nobody to tell.
 	if r.set.broken != nil && r.start() == ipc.StartPerson {
@@ -168,6 +153,7 @@ type agentRun struct {
 	leave  context.CancelFunc // ends the run
 
 	beginning beginning
+	unable    error       // why it cannot begin, as long as it runs; nil: nothing
 	owned     *state.Held // the state; nil: not yet, or it cannot be locked
 	latch     *latch
 	left      []*os.File             // to the program that is executed

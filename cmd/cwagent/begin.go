@@ -62,6 +62,9 @@ func (b *beginning) isOver() bool {
 // begin makes a the only agent at its socket and at its state, and reads that. After
 // an error it may be called again.
 func (r *agentRun) begin(a *agent.Agent) error {
+	if r.unable != nil {
+		return unable(r.unable)
+	}
 	if err := r.socket.TryLock(); err != nil {
 		return err
 	}
@@ -137,6 +140,18 @@ func whyNot(err error) *ipc.Error {
 	}
 	return e
 }
+
+// unable is an error of this agent's own environment, which is not the one of whoever
+// reads it.
+func unable(err error) error {
+	var e *ipc.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	return &ipc.Error{Code: e.Code, What: "agent: it cannot begin: " + strings.TrimPrefix(e.What, "agent: "), Hint: unableHint}
+}
+
+const unableHint = "its environment is the service manager's: systemctl --user show-environment; then: cwagent service restart"
 
 // elsewhere reports whether another agent has what this one wants.
 func elsewhere(err error) bool { return hasCode(err, ipc.CodeExists) }

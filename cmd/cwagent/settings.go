@@ -52,16 +52,17 @@ func bare() config.Config {
 	return c
 }
 
-// newSettings reads the config for the first time.
-func (c *cli) newSettings(log *slog.Logger) (*settings, error) {
-	path, err := config.Path(c.getenv)
-	if err != nil {
-		return nil, err
+// newSettings reads the config for the first time. Without a path nobody knows where
+// it is, and broken says why.
+func (c *cli) newSettings(log *slog.Logger) *settings {
+	s := &settings{now: c.now, log: log, sources: map[string]madeSource{}}
+	if s.path, s.broken = config.Path(c.getenv); s.broken != nil {
+		s.path, s.first = "", bare()
+		return s
 	}
-	s := &settings{path: path, now: c.now, log: log, sources: map[string]madeSource{}}
-	s.first, s.broken = config.Load(path)
+	s.first, s.broken = config.Load(s.path)
 	// A file that was named on purpose is there.
-	if _, err := os.Stat(path); err != nil && c.getenv("CWAGENT_CONFIG") != "" {
+	if _, err := os.Stat(s.path); err != nil && c.getenv("CWAGENT_CONFIG") != "" {
 		s.broken = fail("unset it for the usual place, or correct it", "CWAGENT_CONFIG: %v", err)
 	}
 	if s.broken == nil {
@@ -70,7 +71,7 @@ func (c *cli) newSettings(log *slog.Logger) (*settings, error) {
 	if s.broken != nil {
 		s.first = bare()
 	}
-	return s, nil
+	return s
 }
 
 // follow applies the config to a and w whenever it changes, until ctx ends. A

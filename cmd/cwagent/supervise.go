@@ -5,23 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/activation"
 	"github.com/coreos/go-systemd/v22/daemon"
-	"github.com/kardianos/service"
 
 	"github.com/cwagent/cwagent/ipc"
 	"github.com/cwagent/cwagent/ipc/server"
-	"github.com/cwagent/cwagent/packaging"
 )
 
 // restAfter is how long after the last change the service manager hears of it, and
@@ -30,57 +25,6 @@ const restAfter = time.Second
 
 // probeWait is how long the agent may take to answer itself.
 const probeWait = 5 * time.Second
-
-// listen takes the socket that the service manager has handed over, else it makes
-// one. In the first case the lock has yet to be taken.
-func listen(path string) (*server.Listener, error) {
-	given, err := activation.Listeners()
-	if err != nil {
-		return nil, fail("the unit cwagent.socket may have been changed", "agent: the service manager's socket: %v", err)
-	}
-	if len(given) == 0 {
-		return server.Listen(path)
-	}
-	ul, ok := given[0].(*net.UnixListener)
-	if !ok || len(given) > 1 {
-		return nil, fail("cwagent.socket has one line ListenStream=%t/cwagent/agent.sock, and no other", "agent: the service manager has handed over %d sockets that are not one Unix socket", len(given))
-	}
-	return server.Adopt(path, ul)
-}
-
-// byLaunchd reports whether launchd has started this agent.
-func (c *cli) byLaunchd() bool { return c.getenv("XPC_SERVICE_NAME") == packaging.LaunchdLabel }
-
-// listen is listen for the run. launchd, which has no socket for us, would start an
-// agent again each second that leaves because another one has the socket: it waits
-// for that one to leave, as an agent of systemd's does, until ctx ends.
-func (r *agentRun) listen(ctx context.Context) (err error) {
-	r.socket, err = listen(r.path)
-	if !r.byLaunchd() || !elsewhere(err) {
-		return err
-	}
-	r.log.Warn("not serving yet", "why", whyNot(err).What)
-	for since := time.Now(); elsewhere(err); r.socket, err = listen(r.path) {
-		if err := pause(ctx, since); err != nil {
-			return err
-		}
-	}
-	return err
-}
-
-// start says who has started this agent.
-func (r *agentRun) start() ipc.Start {
-	switch {
-	case r.socket.Kept(), r.byLaunchd(), runtime.GOOS == "windows" && !service.Interactive():
-		return ipc.StartManager
-	case r.getenv(startedByPlugin) != "":
-		return ipc.StartPlugin
-	}
-	return ipc.StartPerson
-}
-
-// startedByPlugin is a variable that the plugin sets for an agent that it starts.
-const startedByPlugin = "CWAGENT_STARTED_BY_PLUGIN"
 
 // A supervisor tells the service manager how the agent is, if there is one that
 // wants to know.
@@ -226,7 +170,10 @@ func (r *agentRun) whileOurs(ctx context.Context) {
 }
 
 func (r *agentRun) lookOurs(ctx context.Context) {
-	now, err := ipc.SocketPath(r.getenv)
+	now, err := r.path, error(nil)
+	if !r.socket.Kept() { // whose path is not our environment's to say
+		now, err = ipc.SocketPath(r.getenv)
+	}
 	if err == nil && now != r.path {
 		_, err = os.Lstat(now)
 	}

@@ -10,21 +10,13 @@ import (
 	"github.com/cwagent/cwagent/ipc"
 )
 
-// Adopt takes over the socket that a service manager has made at path and goes on
-// listening on when this agent ends, so that callers wait during a restart. Another
-// agent may be about to leave: take the lock before anything is read or served. What
-// is at path may have been removed since; then the socket is not ours, as [Listener.Ours]
-// has it, and nobody can connect.
-func Adopt(path string, ul *net.UnixListener) (*Listener, error) {
-	if at := ul.Addr().String(); at != path {
-		return nil, &ipc.Error{
-			Code: ipc.CodeInvalid, What: "socket: the service manager listens on " + at + ", and the plugin connects to " + path,
-			Hint: "unset CWAGENT_SOCKET, or change the unit cwagent.socket",
-		}
-	}
-	if err := privateDir(path); err != nil {
-		return nil, err
-	}
+// Adopt takes over the socket that a service manager has made and goes on listening
+// on when this agent ends, so that callers wait during a restart. Another agent may be
+// about to leave: take the lock before anything is read or served. What is at its path
+// may have been removed since; then the socket is not ours, as [Listener.Ours] has it,
+// and nobody can connect.
+func Adopt(ul *net.UnixListener) (*Listener, error) {
+	path := ul.Addr().String()
 	ul.SetUnlinkOnClose(false)
 	mine, err := os.Lstat(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -49,7 +41,7 @@ func (l *Listener) Leave() (socket, lock *os.File, err error) {
 }
 
 // Inherit takes what another program has left.
-func Inherit(path string, socket, lock *os.File, kept bool) (*Listener, error) {
+func Inherit(socket, lock *os.File, kept bool) (*Listener, error) {
 	defer socket.Close()
 	any, err := net.FileListener(socket)
 	if err != nil {
@@ -60,7 +52,7 @@ func Inherit(path string, socket, lock *os.File, kept bool) (*Listener, error) {
 		any.Close()
 		return nil, errors.New("socket: what was left is no Unix socket")
 	}
-	l, err := Adopt(path, ul)
+	l, err := Adopt(ul)
 	if err != nil {
 		ul.Close()
 		return nil, err
@@ -69,9 +61,16 @@ func Inherit(path string, socket, lock *os.File, kept bool) (*Listener, error) {
 	return l, nil
 }
 
+// Path is where it listens.
+func (l *Listener) Path() string { return l.path }
+
 // TryLock makes this agent the only one at the socket. Its error says who else serves
-// it, with CodeExists, or why the lock cannot be had. Once taken it stays.
+// it, with CodeExists, that others may enter its folder, or why the lock cannot be had.
+// Once taken it stays.
 func (l *Listener) TryLock() error {
+	if err := privateDir(l.path); err != nil {
+		return err
+	}
 	if l.lock != nil {
 		return nil
 	}

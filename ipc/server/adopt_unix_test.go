@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -34,7 +35,7 @@ func TestAdopt(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	l, err := server.Adopt(path, unit(t, path))
+	l, err := server.Adopt(unit(t, path))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +67,7 @@ func TestAdoptGone(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	l, err := server.Adopt(path, u)
+	l, err := server.Adopt(u)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,11 +83,26 @@ func TestAdoptGone(t *testing.T) {
 	}
 }
 
-func TestAdoptRefuses(t *testing.T) {
+// A folder that others may enter is no reason not to take the socket, who asks would
+// wait in vain. It is one not to begin.
+func TestAdoptOpenFolder(t *testing.T) {
 	path := ipctest.SocketPath(t)
-	_, err := server.Adopt(path+"2", unit(t, path))
+	if err := os.Chmod(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	l, err := server.Adopt(unit(t, path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
 	var e *ipc.Error
-	if !errors.As(err, &e) || !strings.Contains(e.What, "listens on "+path+", and the plugin connects to "+path+"2") || e.Hint == "" {
+	if err := l.TryLock(); !errors.As(err, &e) || !strings.Contains(e.What, "open to other users") || e.Hint == "" {
 		t.Errorf("%v", err)
+	}
+	if err := os.Chmod(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.TryLock(); err != nil {
+		t.Error(err)
 	}
 }

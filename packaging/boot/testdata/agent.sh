@@ -78,6 +78,39 @@ as_ada cwagent status | grep 'unknown key "stroe"; tokens are given out'
 [ "$(unit NRestarts)" = "$restarts" ]
 as_ada rm /home/ada/.config/cwagent/config.yaml
 
+say what the environment says of the socket is not asked by an agent that was handed one
+# environment VARIABLE...: the service manager's has it too, until the next call
+environment() { as_ada systemctl --user unset-environment CWAGENT_SOCKET CWAGENT_CONFIG CWAGENT_STATE_DIR; [ $# = 0 ] || as_ada systemctl --user set-environment "$@"; as_ada systemctl --user stop cwagent.service; }
+environment CWAGENT_SOCKET=/home/ada/x.sock
+plug own
+[ "$(unit NRestarts)" = "$restarts" ]
+
+say a reason that does not pass is said, and is no loop
+for v in CWAGENT_STATE_DIR CWAGENT_CONFIG; do
+  environment $v=rel/x
+  refuse plug own 2>/tmp/said
+  grep "agent: it cannot begin: $v: rel/x is not an absolute path" /tmp/said
+  grep '^hint: its environment is the service manager.s: systemctl --user show-environment' /tmp/said
+  refuse as_ada cwagent status 2>/tmp/said
+  grep "it cannot begin: $v" /tmp/said
+  within 5 sh -c "systemctl --user -M ada@ show --property=StatusText cwagent.service | grep 'it cannot begin: $v'"
+  [ "$(unit NRestarts)" = "$restarts" ]
+done
+environment
+plug own
+
+say a folder of the socket that others may enter is said, and is no loop
+as_ada systemctl --user stop cwagent.service
+chmod 755 $run/cwagent
+refuse plug own 2>/tmp/said
+grep 'socket: folder .* is open to other users (mode 755)' /tmp/said
+refuse as_ada cwagent status 2>/tmp/said
+grep 'is open to other users' /tmp/said
+within 5 sh -c "systemctl --user -M ada@ show --property=StatusText cwagent.service | grep 'is open to other users'"
+chmod 700 $run/cwagent
+within 5 plug own
+[ "$(unit NRestarts)" = "$restarts" ]
+
 say state of a newer agent: who asks is told so, and it is no loop
 state=/home/ada/.local/state/cwagent/credentials.json
 as_ada systemctl --user stop cwagent.service
