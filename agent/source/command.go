@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -49,7 +50,7 @@ type Command struct {
 	Lifetime time.Duration // of a token that comes without an expiry; zero: unknown
 	Now      func() time.Time
 	Environ  func() []string // the agent's environment; os.Environ where it is nil
-	Outside  *Outside        // nil: it is a child of the agent, with the agent's limits
+	Outside  *Outside        // nil, or where it cannot: it is a child of the agent, with the agent's limits
 }
 
 var _ agent.Source = (*Command)(nil)
@@ -88,6 +89,9 @@ func (c *Command) next(ctx context.Context) (agent.Minted, *agent.SourceError) {
 	if r.timeout <= 0 {
 		r.timeout = patience
 	}
+	if r.outside != nil && !busAnswers() {
+		r.outside, r.confined = nil, true
+	}
 	if e := r.do(ctx); e != nil {
 		said := redactor{secrets: append(values, r.stdout.String()), opaque: true}.line(r.stderr.String())
 		if said != "" {
@@ -100,12 +104,13 @@ func (c *Command) next(ctx context.Context) (agent.Minted, *agent.SourceError) {
 
 // A run is one run of a program.
 type run struct {
-	argv    []string
-	env     []string
-	timeout time.Duration
-	outside *Outside
-	stdout  head
-	stderr  tail
+	argv     []string
+	env      []string
+	timeout  time.Duration
+	outside  *Outside
+	confined bool // it is not outside, for want of a bus
+	stdout   head
+	stderr   tail
 }
 
 var (
@@ -188,9 +193,17 @@ func (r *run) unstarted(ctx context.Context, err error) *agent.SourceError {
 	return transient("it cannot be started: "+clean(reason.Error()), "")
 }
 
+// limits is a hint where the agent's own may be why it failed.
+func (r *run) limits() string {
+	if !r.confined {
+		return ""
+	}
+	return "without a session bus it runs within the limits of the agent's unit, under which setgid programs and node fail: install one (Debian: dbus-user-session)"
+}
+
 // ended says how a run ended, nil where it ended well.
 func (r *run) ended(ctx context.Context, err error) *agent.SourceError {
-	const byHand = "run it by hand; here it has no terminal, no stdin and a small environment"
+	byHand := cmp.Or(r.limits(), "run it by hand; here it has no terminal, no stdin and a small environment")
 	var exit *exec.ExitError
 	switch cause := context.Cause(ctx); {
 	case r.stdout.over:
@@ -204,7 +217,7 @@ func (r *run) ended(ctx context.Context, err error) *agent.SourceError {
 	case !errors.As(err, &exit):
 		return transient("what it printed cannot be read: "+clean(err.Error()), "")
 	case exit.ExitCode() < 0:
-		return transient("it was killed: "+exit.String(), "")
+		return transient("it was killed: "+exit.String(), r.limits())
 	}
 	if s, ok := signalOf(exit.ExitCode()); ok && r.outside != nil {
 		return transient("it was killed: signal: "+s.String(), "")

@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
+	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -31,6 +33,30 @@ func (*Outside) Available() bool {
 	_, err := os.Stat(systemdRun)
 	_, manager := os.Stat(os.Getenv("XDG_RUNTIME_DIR") + "/systemd/private")
 	return err == nil && manager == nil
+}
+
+// busAnswers reports whether somebody listens at the session bus. systemd-run, which
+// waits for what it runs, asks the user manager over that, and there are servers that
+// have the one without the other. What is no path of this machine is left to it.
+func busAnswers() bool {
+	all := os.Getenv("DBUS_SESSION_BUS_ADDRESS")
+	if all == "" {
+		all = "unix:path=" + os.Getenv("XDG_RUNTIME_DIR") + "/bus"
+	}
+	for address := range strings.SplitSeq(all, ";") {
+		at, ok := strings.CutPrefix(address, "unix:path=")
+		if !ok {
+			return true
+		}
+		at, _, _ = strings.Cut(at, ",")
+		if at, err := url.PathUnescape(at); err == nil { // which D-Bus writes as URLs do
+			if conn, err := net.DialTimeout("unix", at, grace); err == nil {
+				conn.Close()
+				return true
+			}
+		}
+	}
+	return false
 }
 
 const (

@@ -3,11 +3,16 @@
 package source
 
 import (
+	"errors"
+	"net"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/cwagent/cwagent/agent"
 )
 
 // The service manager is told neither the program nor its variables.
@@ -64,5 +69,46 @@ func TestStartableNUL(t *testing.T) {
 	t.Parallel()
 	if err := startable([]string{"/bin/sh", "a\x00b"}); err != syscall.EINVAL {
 		t.Error(err)
+	}
+}
+
+// The bus is one that answers: a socket that is left over is none.
+func TestBusAnswers(t *testing.T) {
+	dir := t.TempDir()
+	l, err := net.Listen("unix", dir+"/bus")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if err := os.WriteFile(dir+"/file", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("XDG_RUNTIME_DIR", dir)
+	for address, want := range map[string]bool{
+		"":                                    true,
+		"unix:path=" + dir + "/bus,guid=1":    true,
+		"unix:path=" + dir + "/%62us":         true,
+		"unix:path=" + dir + "/gone":          false,
+		"unix:path=" + dir + "/file,guid=1":   false,
+		"unix:path=/x;unix:abstract=/y":       true,
+		"unix:path=/x;unix:path=" + dir + "/": false,
+	} {
+		t.Setenv("DBUS_SESSION_BUS_ADDRESS", address)
+		if busAnswers() != want {
+			t.Errorf("%s: %v", address, !want)
+		}
+	}
+	t.Setenv("DBUS_SESSION_BUS_ADDRESS", "")
+	l.Close()
+	if busAnswers() {
+		t.Error("nobody listens, and it answers")
+	}
+	c := Command{Argv: []string{"/bin/sh", "-c", "kill -TERM $$"}, Outside: &Outside{Helper: []string{"/nowhere"}}}
+	for script, want := range map[string]string{"kill -TERM $$": "signal: terminated", "exit 3": "exit code 3"} {
+		c.Argv[2] = script
+		var e *agent.SourceError
+		if _, err := c.Next(t.Context(), agent.Occasion{}); !errors.As(err, &e) || !strings.Contains(e.Why, want) || !strings.Contains(e.Hint, "without a session bus") {
+			t.Errorf("%s: %v", script, err)
+		}
 	}
 }

@@ -155,4 +155,12 @@ refuse as_ada cwagent rotate killed 2>/tmp/said
 grep 'it was killed: signal: terminated' /tmp/said
 refuse as_ada cwagent rotate orphan 2>/tmp/said
 grep 'the interpreter that its first line names is missing' /tmp/said
+say without a session bus a source runs within the limits, and one that fails is told so
+as_ada systemctl --user mask --runtime --now dbus.socket dbus.service
+rm -f /run/user/$(id -u ada)/bus /tmp/args
+as_ada timeout 20 cwagent rotate args >/tmp/said 2>&1 || true
+[ "$(cat /tmp/args)" = '$API_KEY|${API_KEY}|$$||a b|%h|\|' ]
+refuse as_ada timeout 20 cwagent rotate killed 2>/tmp/said
+grep 'it was killed: signal: terminated' /tmp/said
+grep '^hint: without a session bus it runs within the limits of the agent.s unit' /tmp/said
 say done
