@@ -4,8 +4,11 @@ import "golang.org/x/sys/unix"
 
 // manager is the command by which launchd starts the agent. Where it is not
 // installed that fails at once.
-func manager(string) (program string, args, env []string) {
-	return "/bin/launchctl", []string{"launchctl", "kickstart", "gui/" + uid() + "/com.github.cwagent"}, []string{"PATH=/usr/bin:/bin"}
+func manager(string) serviceManager {
+	return serviceManager{
+		program: "/bin/launchctl", env: []string{"PATH=/usr/bin:/bin"},
+		start: []string{"launchctl", "kickstart", "gui/" + uid() + "/com.github.cwagent"},
+	}
 }
 
 // keepDescriptors keeps what is open in us from whatever we start.

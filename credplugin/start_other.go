@@ -4,7 +4,7 @@ package credplugin
 
 import "golang.org/x/sys/unix"
 
-func manager(string) (program string, args, env []string) { return "", nil, nil }
+func manager(string) serviceManager { return serviceManager{} }
 
 func keepDescriptors() {
 	for fd := 3; fd < 256; fd++ {

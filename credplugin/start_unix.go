@@ -33,7 +33,7 @@ func start(path string, deadline time.Time) (done func(), ok bool) {
 	}
 	defer unix.Close(null)
 	keepDescriptors()
-	if program, args, env := manager(path); program != "" && succeeds(null, earlier(deadline, time.Now().Add(managerWait)), program, args, env) {
+	if m := manager(path); m.program != "" && m.does(null, deadline, m.start) && m.listens(path, null, deadline) {
 		return done, true
 	}
 	dir, err := unix.Open(filepath.Dir(ipc.LaunchPath()), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
@@ -58,6 +58,37 @@ func start(path string, deadline time.Time) (done func(), ok bool) {
 	}
 	_, err = spawn(null, l.Args[0], l.Args, append(l.Env, startedByPlugin))
 	return done, err == nil
+}
+
+// A serviceManager is how to have one start the agent.
+type serviceManager struct {
+	program string // "" where there is none
+	env     []string
+	start   []string // has it listen, or the agent run
+	renew   []string // has it listen anew; nil: it does not listen itself
+	turn    string   // folder whose lock says that somebody is having it listen anew
+}
+
+func (m serviceManager) does(null int, deadline time.Time, args []string) bool {
+	return succeeds(null, earlier(deadline, time.Now().Add(managerWait)), m.program, args, m.env)
+}
+
+// listens reports whether somebody listens at path, or soon will, once the service
+// manager says that it does. It does not notice that its socket has been removed, or
+// that something else lies there: then it is told to make it anew, by one of us.
+func (m serviceManager) listens(path string, null int, deadline time.Time) bool {
+	if m.renew == nil || !noAgent(ipc.Reach(path, deadline)) {
+		return true
+	}
+	turn, err := unix.Open(m.turn, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(turn)
+	if unix.Flock(turn, unix.LOCK_EX|unix.LOCK_NB) != nil {
+		return true // another one is at it
+	}
+	return !noAgent(ipc.Reach(path, deadline)) || m.does(null, deadline, m.renew) // or another one has just done it
 }
 
 // startedByPlugin tells the agent how it was started.

@@ -203,15 +203,11 @@ func (m *systemd) order(verb string, steps ...func() error) error {
 	return nil
 }
 
-// listen starts the socket; anew where its path has been taken away: systemd goes on
-// listening where nobody can connect any more.
+// listen starts the socket; anew where its path does not lead to it any more.
 func (m *systemd) listen() error {
 	verb := "start"
 	at, err := m.ctl("show", "--property=Listen", "--value", packaging.SocketUnit)
-	if err == nil {
-		_, err = os.Lstat(strings.TrimSuffix(strings.TrimSpace(at), " (Stream)"))
-	}
-	if errors.Is(err, fs.ErrNotExist) {
+	if err == nil && !managerListens(strings.TrimSuffix(strings.TrimSpace(at), " (Stream)")) {
 		verb = "restart"
 	}
 	return m.tell(verb, packaging.SocketUnit)

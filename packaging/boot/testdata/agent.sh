@@ -198,9 +198,24 @@ for what in $run/cwagent/agent.sock $run/cwagent; do
   within 5 sh -c "! [ -e /proc/$was ]"
   journal | grep 'the socket is gone: leaving, for a new one'
 done
-say also where no agent ran, once one is started
+say also where no agent runs: a fetch has it made anew, and so does whoever starts the service
+gone() { rm $run/cwagent/agent.sock; }
+folder_gone() { rm -r $run/cwagent; }
+file() { gone; as_ada touch $run/cwagent/agent.sock; }
+dead() { gone; as_ada python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' $run/cwagent/agent.sock; }
+for what in gone folder_gone file dead; do
+  for mend in : 'as_ada cwagent service start' 'as_ada cwagent service restart'; do
+    as_ada systemctl --user stop cwagent.service
+    $what
+    $mend
+    took "a fetch after: $what; $mend" 1800 plug own
+    [ "$(unit ActiveState cwagent.socket)" = active ]
+  done
+done
+say also for twenty at once
 as_ada systemctl --user stop cwagent.service
-rm -r $run/cwagent
-as_ada systemctl --user start cwagent.service
-within 5 plug own
-[ "$(unit ActiveState cwagent.socket)" = active ]
+gone
+all=
+for i in $(seq 20); do plug own 2>>/tmp/crowd & all="$all $!"; done
+for p in $all; do wait $p || { cat /tmp/crowd; false; }; done
+say done
