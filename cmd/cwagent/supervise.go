@@ -82,8 +82,7 @@ func (s *supervisor) run(ctx context.Context) {
 			debug.FreeOSMemory() // each change writes the whole ledger: a third of it all is room for that
 		case <-look.C:
 		case <-beat:
-			// One that has yet to begin has nothing to show, and to end it would not help.
-			if !s.beginning.isOver() || s.alive(ctx) {
+			if s.alive(ctx) {
 				s.tell(daemon.SdNotifyWatchdog)
 			}
 		}
@@ -110,11 +109,17 @@ func (s *supervisor) line(ctx context.Context) (line string, until time.Time) {
 }
 
 // alive reports whether a fetch is answered. It asks for a credential without a
-// name: nobody has that, and who says so has read, judged and written. So has one that
-// is locked.
+// name: nobody has that, and who says so has read, judged and written. One that has yet
+// to begin says why, and one that is locked that it is, which is a sign of life, too: to
+// end it would not help.
 func (s *supervisor) alive(ctx context.Context) bool {
 	reply, err := ipc.Fetch(ctx, s.path, time.Now().Add(probeWait), ipc.FetchRequest{ExecInfo: []byte("{}")})
-	return err == nil && reply.Exit != 0 || hasCode(err, ipc.CodeLocked)
+	if err == nil {
+		return reply.Exit != 0
+	}
+	var said *ipc.Error
+	why := s.beginning.why.Load()
+	return errors.As(err, &said) && (said.Code == ipc.CodeLocked || why != nil && *said == *why)
 }
 
 // statusLine is what systemctl status shows: 3 credentials, next expiry 18:40. It is

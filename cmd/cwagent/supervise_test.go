@@ -10,7 +10,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/cwagent/cwagent/agent"
 	"github.com/cwagent/cwagent/ipc"
+	"github.com/cwagent/cwagent/ipc/ipctest"
 	"github.com/cwagent/cwagent/ipc/server"
 	"github.com/cwagent/cwagent/packaging"
 )
@@ -84,6 +86,43 @@ func TestStatusLineFollowsTheClock(t *testing.T) {
 		end()
 		<-over
 	})
+}
+
+// What an agent says that has yet to begin is a sign of life, and that it is locked;
+// what nobody says, or another one does, is none.
+func TestAlive(t *testing.T) {
+	t.Parallel()
+	why := &ipc.Error{Code: ipc.CodeInternal, What: "agent: it cannot begin: x"}
+	for _, tt := range []struct {
+		says error
+		want bool
+	}{
+		{why, true},
+		{agent.ErrAgentLocked(time.Now(), time.Now()), true},
+		{&ipc.Error{Code: ipc.CodeInternal, What: "agent: no memory"}, false},
+	} {
+		path := ipctest.SocketPath(t)
+		s := newSupervisor(path, &beginning{over: make(chan struct{})}, func() bool { return false })
+		s.beginning.why.Store(why)
+		if s.alive(t.Context()) {
+			t.Error("nobody listens, and it is alive")
+		}
+		l, err := server.Listen(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, end := context.WithCancel(t.Context())
+		over := make(chan error, 1)
+		ready := func(context.Context, ipc.Op) error { return tt.says }
+		go func() { over <- (&server.Server{Log: slog.New(slog.DiscardHandler), Ready: ready}).Serve(ctx, l) }()
+		if got := s.alive(ctx); got != tt.want {
+			t.Errorf("%v: alive %v", tt.says, got)
+		}
+		end()
+		if err := <-over; err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // journald gets a level it understands, and no second time of day.

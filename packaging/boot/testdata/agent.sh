@@ -46,18 +46,32 @@ rmdir $run/cwagent/agent.sock.lock
 within 5 plug own
 [ "$(unit NRestarts)" = "$restarts" ]
 
-say while it waits for another agent it is alive, and can be told to read its config
+say while it waits for another agent it says so
 as_ada systemctl --user stop cwagent.service
 as_ada mkdir -p /home/ada/.config/systemd/user/cwagent.service.d
-printf '[Service]\nWatchdogSec=1\n' >/home/ada/.config/systemd/user/cwagent.service.d/soon.conf
+printf '[Service]\nWatchdogSec=4\n' >/home/ada/.config/systemd/user/cwagent.service.d/soon.conf
 as_ada systemctl --user daemon-reload
 as_ada flock -o $run/cwagent/agent.sock.lock sleep 100 &
 within 5 refuse as_ada flock -n $run/cwagent/agent.sock.lock true
 refuse as_ada cwagent status 2>/tmp/said
 grep 'it cannot begin yet: another agent serves' /tmp/said
 was=$(pid)
+say where nobody reaches it, it is ended, even while it waits
+as_ada python3 -c 'import socket, time
+s = socket.socket(socket.AF_UNIX); s.bind("/home/ada/mute"); s.listen(99); time.sleep(600)' & mute=$!
+within 5 test -S /home/ada/mute
+mount --bind /home/ada/mute $run/cwagent/agent.sock # which no watch on the folder sees
+within 20 sh -c "[ ! -e /proc/$was ]"
+umount $run/cwagent/agent.sock
+kill $mute
+refuse as_ada cwagent status 2>/tmp/said
+grep 'it cannot begin yet: another agent serves' /tmp/said
+restarts=$(unit NRestarts)
+
+say it can be told to read its config, and lives on
+was=$(pid)
 as_ada systemctl --user reload cwagent.service
-sleep 3 # more than two watchdog intervals
+sleep 9 # more than two watchdog intervals
 [ "$(pid) $(unit NRestarts)" = "$was $restarts" ]
 start=$(ms)
 plug own & fetch=$!
@@ -73,6 +87,7 @@ say a broken config and a restart: what the keyring holds is given out
 as_ada mkdir -p /home/ada/.config/cwagent
 as_ada sh -c 'echo "stroe: x" >/home/ada/.config/cwagent/config.yaml'
 as_ada systemctl --user restart cwagent.service
+restarts=0 # from then on
 took "a fetch with a broken config" 1500 plug own
 as_ada cwagent status | grep 'unknown key "stroe"; tokens are given out'
 [ "$(unit NRestarts)" = "$restarts" ]
