@@ -16,7 +16,7 @@ func (c *cli) newUnlock() *cobra.Command {
 		Use:   "unlock",
 		Short: "Undo a lock, and open the store",
 		Long: `Undo "cwagent lock", and open a store that is locked: a file store wants its passphrase
-after each start of the machine, a keyring shows its own prompt on your screen.
+after each start of the agent, a keyring shows its own prompt on your screen.
 
 A passphrase is asked for at the terminal without echo; without a terminal by pinentry,
 if there is one and a screen; from a pipe it is read.`,
