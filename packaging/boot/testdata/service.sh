@@ -36,15 +36,30 @@ as_ada sh -c 'for i in $(seq 99); do printf "s3cr3t-%s-of-ada" $i | cwagent add 
 as_ada systemctl --user stop cwagent.service
 start=$(ms); kube; echo "from an inactive service to kubectl's answer: $(($(ms) - start)) ms"
 within 5 sh -c "systemctl --user -M ada@ show --property=StatusText cwagent.service | grep '100 credentials, next expiry'"
-# A busy machine makes a start late, never early: the best of ten is ours.
-best=999999
-for _ in $(seq 10); do
+# A busy machine makes a start late, never early: the best wall time is ours alone, and so
+# is what the processors have done for it, which is looked at a little after READY, when
+# the keyring is being read. That most are late for another reason, the median says.
+middle() { tr ' ' '\n' | sort -n | sed -n 8p; }
+walls=
+for _ in $(seq 15); do
   as_ada systemctl --user restart cwagent.service
-  took=$(as_ada systemctl --user show --property=ExecMainStartTimestampMonotonic --property=ActiveEnterTimestampMonotonic --value cwagent.service | sort -n | { read -r a; read -r b; echo $((b - a)); })
-  [ "$took" -ge $best ] || best=$took
+  walls="$walls$(as_ada systemctl --user show --property=ExecMainStartTimestampMonotonic --property=ActiveEnterTimestampMonotonic --value cwagent.service | sort -n | { read -r a; read -r b; echo $((b - a)); }) "
 done
-echo "from exec to READY, the best of ten: $best us"
+drop_in <<'D'
+[Service]
+ExecStartPost=/bin/sh -c 'cat /proc/$MAINPID/task/*/schedstat >/tmp/cpu'
+D
+cpus=
+for _ in $(seq 15); do
+  as_ada systemctl --user restart cwagent.service
+  cpus="$cpus$(awk '{ns += $1} END {print int(ns / 1000)}' /tmp/cpu) "
+done
+drop_in </dev/null
+best=$(echo ${walls} | tr ' ' '\n' | sort -n | head -1) wall=$(echo ${walls} | middle) cpu=$(echo ${cpus} | middle)
+echo "from exec to READY, us: $walls: the best $best, the median $wall; of a processor: $cpus: the median $cpu"
 [ $best -lt 20000 ]
+[ $cpu -lt 30000 ]
+[ $wall -lt 100000 ]
 [ "$(agent start)" = manager ]
 as_ada cwagent service status
 
@@ -128,7 +143,7 @@ n=0; failed=0; before=0; after=0
 while [ -e /home/ada/go ]; do
   begun=; [ ! -e /home/ada/begun ] || begun=yes
   s=$(date +%s%N)
-  i=$((n % 99 + 1)) "$@" >/dev/null 2>>/home/ada/load.err || failed=$((failed + 1))
+  i=$((n % 99 + 1)) "$@" >/dev/null 2>>"$HOME/load.err" || failed=$((failed + 1))
   t=$((($(date +%s%N) - s) / 1000000)); n=$((n + 1))
   if [ $begun ]; then [ $t -le $after ] || after=$t; else [ $t -le $before ] || before=$t; fi
   [ $t -ge 100 ] || sleep 0.$(printf %03d $((100 - t)))
@@ -139,11 +154,28 @@ cat >/usr/bin/fetch <<'F'
 #!/bin/sh
 KUBERNETES_EXEC_INFO='{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","spec":{"interactive":false,"cluster":{"server":"https://x.example","config":null}}}' exec cwagent-credential c$i
 F
+# What the machine makes of the same calls meanwhile, where nothing is restarted: of a
+# kubectl that is nobody (it asks a person who names none), and of an agent of bob's. Its slowest is not ours.
+cat >/usr/bin/control <<'C'
+#!/bin/sh
+if [ "$1" = kubectl ]; then
+  KUBECONFIG=/nowhere exec kubectl --username=nobody --password=none --server="$2" --insecure-skip-tls-verify --request-timeout=20s get --raw /version
+fi
+i=1 exec fetch
+C
+chmod 755 /usr/bin/control
+own=/home/bob/own
+as_bob mkdir -m 700 $own
+as_bob env CWAGENT_SOCKET=$own/agent.sock cwagent agent </dev/null >/home/bob/log 2>&1 &
+within 10 as_bob env CWAGENT_SOCKET=$own/agent.sock cwagent status
+printf s3cr3t-of-bob | as_bob env CWAGENT_SOCKET=$own/agent.sock cwagent add c1 --ephemeral --no-verify --expires 90d --server https://x.example >/dev/null
 chmod 755 /usr/bin/load /usr/bin/fetch
 touch /home/ada/go
 as_ada load kubectl --request-timeout=20s get --raw /version >/tmp/load.kubectl &
 loads=$!
 for i in 1 2; do as_ada load fetch >/tmp/load.$i & loads="$loads $!"; done
+load control kubectl "$(sed -n 's/^ *server: //p' /home/ada/.kube/config | head -1)" >/tmp/control.kubectl & loads="$loads $!"
+as_bob env CWAGENT_SOCKET=$own/agent.sock load control fetch >/tmp/control.fetch & loads="$loads $!"
 sleep 3
 touch /home/ada/begun
 old=$(agent version)
@@ -154,13 +186,19 @@ as_ada systemctl --user restart cwagent.socket
 sleep 1
 rm /home/ada/go; wait $loads
 echo "from $old to $(agent version)"
-cat /home/ada/load.err 2>/dev/null || true
-for of in /tmp/load.*; do
+cat /home/*/load.err /root/load.err 2>/dev/null || true
+for of in /tmp/control.* /tmp/load.*; do
   read -r n failed before after <$of
-  echo "${of#*.}: $n calls, $failed failed; the slowest before: $before ms, from then on: $after ms"
+  echo "${of#/tmp/}: $n calls, $failed failed; the slowest before: $before ms, from then on: $after ms"
+  case $of in
+    *control.kubectl) kubectls=$after; continue ;; # nobody may be refused: that takes as long
+    *control.fetch) fetches=$after ;;
+    *.kubectl) [ "$after" -le $((kubectls + 500)) ] ;;
+    *) [ "$after" -le $((fetches + 500)) ] ;;
+  esac
   [ "$failed" = 0 ]
-  [ "$after" -le $((before + 500)) ] # what it takes a busy machine anyway is not ours
 done
+kill $(pgrep -u bob -x cwagent)
 
 say logout and login
 as_ada systemctl --user stop cwagent.service # its keyring is about to go
