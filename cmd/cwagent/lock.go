@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -30,8 +29,11 @@ lost: then nothing is locked without --force.
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if guard {
-				if r.Passphrase, err = c.newPassphrase(cmd.Context(), "passphrase to unlock with"); err != nil {
+				if r.Passphrase, err = c.readNewPassphrase(cmd.Context(), "passphrase to unlock with"); err != nil {
 					return err
+				}
+				if r.Passphrase.Empty() {
+					return fail("nothing was locked", "lock: the passphrase is empty")
 				}
 			}
 			a, err := c.agent()
@@ -52,23 +54,4 @@ lost: then nothing is locked without --force.
 	cmd.Flags().BoolVar(&guard, "passphrase", false, "ask for a passphrase, which unlock will want")
 	cmd.Flags().BoolVar(&r.Force, "force", false, "although tokens in memory only are lost")
 	return cmd
-}
-
-// newPassphrase asks for one that is to be, twice at a terminal.
-func (c *cli) newPassphrase(ctx context.Context, what string) (ipc.Secret, error) {
-	first, err := c.readSecret(ctx, what)
-	if err != nil {
-		return first, err
-	}
-	if first.Empty() {
-		return first, fail("nothing was locked", "lock: the passphrase is empty")
-	}
-	if !terminal(c.in) {
-		return first, nil
-	}
-	second, err := c.readSecret(ctx, "once more")
-	if err == nil && !second.Equal(first) {
-		err = fail("nothing was locked", "lock: that was not twice the same")
-	}
-	return first, err
 }
