@@ -80,10 +80,7 @@ func (a *Agent) noteSilence(err error) *trouble {
 	if !outage(err) {
 		return nil
 	}
-	if cause := errors.Unwrap(err); outage(cause) {
-		err = cause // not what was wanted of it
-	}
-	t := a.silent.Load().again(err, a.Now())
+	t := a.silent.Load().again(bareCause(err), a.Now())
 	a.note(&a.silent, t)
 	return t
 }

@@ -57,8 +57,17 @@ func outage(err error) bool {
 	return errors.Is(err, ErrLocked) || errors.Is(err, ErrAbsent) || errors.Is(err, context.DeadlineExceeded)
 }
 
+// bareCause is what is wrong with the store, without what was wanted of it.
+func bareCause(err error) error {
+	if u := errors.Unwrap(err); outage(u) && u != ErrLocked && u != ErrAbsent {
+		return u
+	}
+	return err
+}
+
 // noteOutage remembers why the store gives nothing; the log gets it once.
 func (a *Agent) noteOutage(err error) *trouble {
+	err = bareCause(err)
 	was := a.trouble.Load()
 	if was == nil {
 		a.Log.Warn("the store gives nothing", "store", a.Store.Info().Kind, "error", err)

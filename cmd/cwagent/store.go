@@ -53,7 +53,7 @@ first token is stored: nothing falls back to anything later.`,
 
 func (c *cli) printStores(reply ipc.StoresReply) error {
 	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "STORE\tIN USE\tHOW IT IS\tWHY")
+	fmt.Fprintln(w, "STORE\tIN USE\tHOW IT IS")
 	for i, s := range reply.Stores {
 		use := "no"
 		switch {
@@ -66,7 +66,8 @@ func (c *cli) printStores(reply ipc.StoresReply) error {
 		if s.Plaintext {
 			how += ", not encrypted"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", s.Kind, use, printableLine(how), printableLine(s.Why))
+		fmt.Fprintf(w, "%s\t%s\t%s\n", s.Kind, use, printableLine(how))
+		fmt.Fprintf(w, "\t\t%s\n", printableLine(s.Why))
 	}
 	if err := w.Flush(); err != nil {
 		return err

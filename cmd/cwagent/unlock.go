@@ -66,7 +66,7 @@ func (c *cli) unlock(ctx context.Context, a ipc.Agent, kind string) error {
 		wrong := hasCode(err, ipc.CodePassphrase)
 		switch {
 		case wrong && tries < guesses && terminal(c.in):
-			c.report(err)
+			fmt.Fprintf(c.err, "cwagent: %v\n", err)
 			reply.Wants = last
 		case err != nil:
 			return err

@@ -17,7 +17,7 @@ say what cannot be started leaves nothing behind
 rm -rf $run/cwagent
 as_ada touch $run/cwagent
 refuse mine install 2>/tmp/said
-grep '^cwagent: service: systemctl start cwagent.socket: ' /tmp/said
+grep '^cwagent: service: systemctl restart cwagent.socket: ' /tmp/said
 grep '^hint: it is as it was before; ' /tmp/said
 none
 rm $run/cwagent
