@@ -247,6 +247,10 @@ func (a *Agent) changing(ctx context.Context) (done func(), err error) {
 	if err != nil {
 		return nil, err
 	}
+	if since, _ := a.locked(); !since.IsZero() {
+		leave()
+		return nil, ErrAgentLocked(since, a.Now())
+	}
 	unlock := a.share(ctx)
 	done = func() { unlock(); leave() }
 	if ctx.Err() != nil {

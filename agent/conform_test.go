@@ -26,6 +26,7 @@ func TestConformInTime(t *testing.T) {
 func newInMemory(*testing.T) ipc.Agent {
 	return agent.New(agent.Config{
 		Store: &store.Memory{}, Ledger: &notebook{}, Verifier: &oracle{}, Codec: render.Codec{}, Now: time.Now,
+		Latch: &deliberate{meanwhile: func() {}},
 		Alarm: &bell{now: time.Now, rings: make(chan struct{}, 1)},
 		Log:   slog.New(slog.NewTextHandler(io.Discard, nil)), Version: "test", Socket: "/run/test.sock",
 	})

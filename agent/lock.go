@@ -14,9 +14,10 @@ type Latch interface {
 	// Shut says since when it is; zero: it is open. Guarded: a passphrase opens it.
 	Shut() (since time.Time, guarded bool)
 
-	// Close shuts it, and has the agent begin anew, without what is in its memory, as
-	// soon as the answers are given that it owes. An empty passphrase guards nothing.
-	Close(passphrase ipc.Secret) error
+	// Prepare takes the time that a passphrase costs; an empty one guards nothing. What
+	// it returns then shuts it, and has the agent begin anew, without what is in its
+	// memory, as soon as the answers are given that it owes.
+	Prepare(passphrase ipc.Secret) (shut func() error, err error)
 
 	// Open opens it. A passphrase that is not the right one is an *ipc.Error with
 	// CodePassphrase.
@@ -44,13 +45,23 @@ func (a *Agent) LastGiven() time.Time {
 	return a.started
 }
 
-// Lock implements ipc.Agent.
+// Lock implements ipc.Agent. From the look at what would be lost until the latch is shut
+// nobody changes anything; who has waited for that is refused.
 func (a *Agent) Lock(ctx context.Context, r ipc.LockRequest) error {
-	if since, _ := a.locked(); !since.IsZero() {
-		return ErrAgentLocked(since, a.Now())
+	if a.Latch == nil {
+		return invalid("agent: it cannot be locked", "")
+	}
+	shut, err := a.Latch.Prepare(r.Passphrase)
+	if err != nil {
+		return err
 	}
 	a.overdue()
 	a.saveDue(ctx)
+	done, err := a.changing(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
 	if lost := a.inMemoryOnly(); len(lost) > 0 && !r.Force {
 		return &ipc.Error{
 			Code: ipc.CodeStore,
@@ -58,10 +69,7 @@ func (a *Agent) Lock(ctx context.Context, r ipc.LockRequest) error {
 			Hint: "nothing was locked; insist with --force, if they may be lost",
 		}
 	}
-	if a.Latch == nil {
-		return invalid("agent: it cannot be locked", "")
-	}
-	if err := a.Latch.Close(r.Passphrase); err != nil {
+	if err := shut(); err != nil {
 		return err
 	}
 	a.Log.Info("locked", "passphrase", !r.Passphrase.Empty())
@@ -81,6 +89,7 @@ func (a *Agent) Unlock(ctx context.Context, r ipc.UnlockRequest) (reply ipc.Unlo
 			return reply, nil
 		}
 		if err := a.Latch.Open(ctx, r.Passphrase); err != nil {
+			a.Log.Warn("not unlocked", "error", err)
 			return reply, err
 		}
 		a.Log.Info("unlocked")
@@ -98,9 +107,13 @@ func (a *Agent) Unlock(ctx context.Context, r ipc.UnlockRequest) (reply ipc.Unlo
 	case !ok:
 		reply.Wants = ipc.WantsKeyring
 	case r.Passphrase.Empty():
+		if reply.Asks, err = s.Asks(ctx); err != nil {
+			return reply, &ipc.Error{Code: ipc.CodeStore, What: "store " + store.Info().Kind + ": " + err.Error(), Hint: "no passphrase helps; it opens by itself when that is mended"}
+		}
 		reply.Wants = ipc.WantsStore
 	default:
 		if err := s.Unlock(ctx, r.Passphrase); err != nil {
+			a.Log.Warn("store not unlocked", "store", store.Info().Kind, "error", err)
 			return reply, errUnlock(store.Info().Kind, err)
 		}
 		signal(a.ready)

@@ -39,6 +39,8 @@ func (a *Agent) Migrate(ctx context.Context, r ipc.MigrateRequest) (ipc.MigrateR
 	switch {
 	case err != nil:
 		return reply, err
+	case a.move != nil && a.move.to != nil && a.move.to != to && !a.stalled():
+		return reply, &ipc.Error{Code: ipc.CodeExists, What: "store " + r.To + ": the tokens are being moved to the " + a.move.to.Info().Kind, Hint: "let that come to its end, or a minute pass after its interruption"}
 	case a.book.Store == r.To:
 		return a.clear(ctx, reply)
 	case r.DryRun:
@@ -87,7 +89,7 @@ func (a *Agent) target(ctx context.Context, r ipc.MigrateRequest) (Store, error)
 			return nil, invalid("store "+a.book.Store+": this cwagent does not have it", "")
 		}
 		if err := lookAt(ctx, s); errors.Is(err, ErrLocked) && s == to {
-			return nil, &ipc.Error{Code: ipc.CodeLocked, What: "store " + r.To + ": " + err.Error(), Hint: "cwagent unlock"}
+			return nil, &ipc.Error{Code: ipc.CodeLocked, What: "store " + r.To + ": " + err.Error(), Hint: "cwagent store migrate " + r.To + ", without --dry-run, has it opened"}
 		} else if err != nil {
 			return nil, &ipc.Error{Code: ipc.CodeStore, What: "store " + s.Info().Kind + ": " + err.Error(), Hint: storeHint(err)}
 		}
@@ -133,12 +135,17 @@ func (a *Agent) copySome(ctx context.Context, kind string) error {
 		get, cancel := context.WithTimeout(ctx, storeCall)
 		secret, err := from.Get(get, key)
 		cancel()
+		if err != nil && !outage(err) {
+			if mine := a.inMemory(key); !mine.Empty() {
+				secret, err = mine, nil
+			}
+		}
 		if errors.Is(err, ErrNotFound) {
 			a.move.copied[key] = false
 			continue
 		}
 		if err != nil {
-			return &ipc.Error{Code: ipc.CodeStore, What: "store " + a.book.Store + ": " + err.Error(), Hint: storeHint(err)}
+			return &ipc.Error{Code: ipc.CodeStore, What: "store " + a.book.Store + ": " + err.Error(), Hint: "nothing was moved yet, and nothing is lost; a credential whose token cannot be read is in the way until it is forgotten"}
 		}
 		if err := save(ctx, a.move.to, key, secret); err != nil {
 			return err
@@ -146,6 +153,18 @@ func (a *Agent) copySome(ctx context.Context, kind string) error {
 		a.move.copied[key] = true
 	}
 	return nil
+}
+
+// inMemory is the secret of that key, where a credential has it.
+func (a *Agent) inMemory(key string) (secret ipc.Secret) {
+	for _, c := range a.all() {
+		for _, t := range slices.Concat([]token{c.token}, c.standby, c.previous) {
+			if t.key == key {
+				secret = t.secret
+			}
+		}
+	}
+	return secret
 }
 
 // switchTo makes the new store the one in use: all tokens are there.

@@ -287,3 +287,54 @@ func TestMigrateForgotten(t *testing.T) {
 		t.Errorf("in the new store %q, in the old %q", got, r.ring.holds())
 	}
 }
+
+// What the old store has lost, or does not give, and the agent has in memory, is saved
+// in the new one; what nobody has is said to be missing.
+func TestMigrateFromMemory(t *testing.T) {
+	t.Parallel()
+	r := newRemoval()
+	r.fill(t, 3)
+	synctest.Test(t, func(t *testing.T) {
+		w := r.world(t)
+		stop := w.run()
+		synctest.Wait()
+		gone := 0
+		for key, secret := range r.ring.secrets {
+			if secret.Reveal() == "CW-SECRET-s3cr3t-1" || secret.Reveal() == "CW-SECRET-s3cr3t-0" {
+				delete(r.ring.secrets, key) // the second gave way, and is in no memory after a start
+				gone++
+			}
+		}
+		said, err := move(t.Context(), w, "vault")
+		if err != nil || gone != 2 || said[len(said)-1].Total != 5 || said[0].Missing != 1 {
+			t.Errorf("%d gone: %+v, %v", gone, said, err)
+		}
+		stop()
+	})
+	r.served(t, 3)
+}
+
+// A move in the one direction does not undo one in the other, and its end lets it begin.
+func TestMigrateAgainst(t *testing.T) {
+	t.Parallel()
+	r := newRemoval()
+	r.fill(t, 40)
+	third := &disk{kind: "third", secrets: map[string]ipc.Secret{}}
+	w := worldOn(t, r.ring, r.ledger, func(c *agent.Config) { c.Others, c.Auto = []agent.Store{r.vault, third}, true })
+	if err := w.Restore(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Migrate(t.Context(), ipc.MigrateRequest{To: "vault"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, other := range []string{"third", "disk"} {
+		_, err := w.Migrate(t.Context(), ipc.MigrateRequest{To: other})
+		refused(t, err, ipc.CodeExists)
+	}
+	if _, err := move(t.Context(), w, "vault"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := move(t.Context(), w, "third"); err != nil || len(third.holds()) != 42 {
+		t.Errorf("%v, %d", err, len(third.holds()))
+	}
+}

@@ -100,7 +100,7 @@ func (a *Agent) lacking(c *credential) (gap, string) {
 	}
 	since, _ := a.locked()
 	switch t := a.trouble.Load(); {
-	case c.token.missing() && a.far() != "":
+	case a.far() != "" && (c.token.missing() || c.token.inStore() && t != nil && errors.Is(t.err, ErrAbsent)):
 		return gapLocked, "its token rests in the " + kind + " of " + a.far()
 	case c.token.missing():
 		return gapEmpty, "its token is no longer in the " + kind
@@ -131,7 +131,7 @@ func (a *Agent) remedy(c *credential) string {
 		return "cwagent unlock"
 	}
 	switch t := a.trouble.Load(); {
-	case c.token.missing() && a.far() != "":
+	case a.far() != "" && (c.token.missing() || c.token.inStore() && t != nil && errors.Is(t.err, ErrAbsent)):
 		return farHint(a.far())
 	case t != nil && errors.Is(t.err, ErrLocked):
 		return "cwagent unlock; cwagent status shows the store"

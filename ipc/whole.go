@@ -56,6 +56,7 @@ type UnlockRequest struct {
 // UnlockReply says what is still locked.
 type UnlockReply struct {
 	Wants Wanted `json:"wants,omitempty"` // empty: nothing, it is unlocked
+	Asks  string `json:"asks,omitempty"`  // what it is called, where a store wants it
 	Was   bool   `json:"was,omitempty"`   // something was locked before
 }
 

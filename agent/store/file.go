@@ -46,6 +46,9 @@ type FileConfig struct {
 	Dir  string        // FileFolder of the state folder
 	Why  string        // says for Info why this store was taken
 	Wait time.Duration // the deadline of a call whose ctx has none; zero means 3 s
+
+	// Keep moves the master key to where secrets rest; nil: it stays where it is.
+	Keep func(ipc.Secret) ipc.Secret
 }
 
 // NewFile returns the store in that folder. It does not look at it yet.
@@ -53,7 +56,7 @@ func NewFile(c FileConfig) *File {
 	if c.Wait == 0 {
 		c.Wait = keyringWait
 	}
-	f := &files{form: formFile(c.Dir), changed: make(chan struct{})}
+	f := &files{form: formFile(c.Dir), changed: make(chan struct{}), rest: c.Keep}
 	why := "encrypted files in " + c.Dir
 	if c.Why != "" {
 		why = c.Why + ": " + why
@@ -94,6 +97,11 @@ func (f *File) Delete(ctx context.Context, key string) error {
 		return fmt.Errorf("delete item %q: %w", key, err)
 	}
 	return nil
+}
+
+// Asks implements agent.Unlocker.
+func (f *File) Asks(ctx context.Context) (what string, err error) {
+	return within(ctx, f.calls, func(context.Context) (string, error) { return f.files.asks() })
 }
 
 // Unlock implements agent.Unlocker: the passphrase is the store's, or that of the key

@@ -28,6 +28,8 @@ type files struct {
 	opens   string        // the encrypted key that it is from: another one is another store
 	shut    bool          // lock was called, and nobody has unlocked it since
 	changed chan struct{} // closed when a person locks or unlocks
+
+	rest func(ipc.Secret) ipc.Secret // where the master key rests; may be nil
 }
 
 // enter returns the master key, if there is a store and it is open, or can be opened
@@ -63,6 +65,21 @@ func (f *files) enterBy(g guard) (ipc.Secret, error) {
 	return master, err
 }
 
+// asks names what opens the store: its passphrase, or that of a key.
+func (f *files) asks() (string, error) {
+	g, err := loadGuard(f.form)
+	if err != nil {
+		return "", err
+	}
+	if g.Identity == "" {
+		return "passphrase of the file store", nil
+	}
+	if _, err := readIdentity(g.Identity, ipc.Secret{}); err != nil && !errors.Is(err, errProtected) {
+		return "", err
+	}
+	return "passphrase of " + g.Identity, nil
+}
+
 // unlock opens the store with what a person has typed, unless ctx ends meanwhile.
 func (f *files) unlock(ctx context.Context, passphrase ipc.Secret) error {
 	g, err := loadGuard(f.form)
@@ -86,6 +103,9 @@ func (f *files) keep(g guard, master ipc.Secret, person bool) {
 		f.tellLocked()
 	}
 	if !f.shut {
+		if f.rest != nil {
+			master = f.rest(master)
+		}
 		f.master, f.opens = master, g.Key
 	}
 }

@@ -2,11 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"os/signal"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/cwagent/cwagent/agent"
 	"github.com/cwagent/cwagent/agent/state"
@@ -41,9 +46,19 @@ func (r *agentRun) beginAgain() error {
 	return nil
 }
 
+// signalLag is how long a signal may take to be noticed.
+const signalLag = 10 * time.Millisecond
+
 // executeAgain does not return unless it fails; then the run is over all the same, and
 // what comes next finds the latch shut.
-func (r *agentRun) executeAgain() error {
+// A signal that has come since is heard.
+func (r *agentRun) executeAgain(signaled context.Context) error {
+	signal.Reset(os.Interrupt, syscall.SIGTERM) // from here on they end the process
+	select {
+	case <-signaled.Done():
+		return nil
+	case <-time.After(signalLag):
+	}
 	numbers := []string{strconv.Itoa(os.Getpid()), "-1", "-1", "-1", strconv.FormatBool(r.socket.Kept())}
 	for i, f := range r.left {
 		fd := f.Fd()
@@ -56,8 +71,12 @@ func (r *agentRun) executeAgain() error {
 		return strings.HasPrefix(v, "LISTEN_") || strings.HasPrefix(v, leftVariable+"=")
 	})
 	program, err := os.Executable()
+	env = append(env, leftVariable+"="+strings.Join(numbers, ":"))
 	if err == nil {
-		err = execute(program, os.Args, append(env, leftVariable+"="+strings.Join(numbers, ":")))
+		err = execute(program, os.Args, env)
+	}
+	if errors.Is(err, fs.ErrNotExist) { // it was taken away, and still is the one that runs
+		err = execute("/proc/self/exe", os.Args, env)
 	}
 	return fail("it stays locked: cwagent agent, or cwagent service start", "agent: it cannot execute itself: %v", err)
 }

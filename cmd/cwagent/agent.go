@@ -106,7 +106,7 @@ func (c *cli) runAgent(ctx context.Context, fl agentFlags) error {
 	err = liveAsService(func() error { return r.serve(ctx, fl.idleExit) }, r.leave)
 	if r.again.Load() {
 		stop()
-		return r.executeAgain()
+		return r.executeAgain(signaled)
 	}
 	return err
 }
@@ -132,7 +132,7 @@ func (c *cli) newAgentRun(ctx context.Context, fl agentFlags) (r *agentRun, err 
 	r.set.idle.changed = make(chan struct{}, 1)
 	r.latch = newLatch(r)
 	// Others would start it anew, again and again, or have nobody to tell.
-	if r.set.broken != nil && r.start() == ipc.StartPerson {
+	if r.set.broken != nil && r.start() == ipc.StartPerson && !r.resumed {
 		return nil, errors.Join(r.set.broken, r.socket.Close())
 	}
 	if program, err := os.Executable(); err == nil && r.start() == ipc.StartManager {
@@ -156,6 +156,7 @@ type agentRun struct {
 	unable    error       // why it cannot begin, as long as it runs; nil: nothing
 	owned     *state.Held // the state; nil: not yet, or it cannot be locked
 	latch     *latch
+	resumed   bool                   // by the program before this one
 	left      []*os.File             // to the program that is executed
 	again     atomic.Bool            // the program is executed again when the run has ended
 	heir      atomic.Pointer[string] // path of the socket at which another agent answers from now on
@@ -245,7 +246,7 @@ func (r *agentRun) wire() (*agent.Agent, *absorb.Watcher, *supervisor) {
 	c, set, dir := r.cli, r.set, r.state
 	status := newSupervisor(r.path, &r.beginning, r.again.Load)
 	var watcher *absorb.Watcher // nobody asks for it before both are made
-	stores := allStores(set.first.Store, dir)
+	stores := allStores(set.first.Store, dir, r.memory.Keep)
 	a := agent.New(agent.Config{
 		Store: stores[0], Others: stores[1:], Auto: set.first.Store == config.StoreAuto,
 		Ledger: &ledger.File{Dir: dir}, Codec: render.Codec{}, Verifier: &set.verify,

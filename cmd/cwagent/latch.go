@@ -74,8 +74,8 @@ func (l *latch) Shut() (since time.Time, guarded bool) {
 	return l.is.Since, l.is.Hash != ""
 }
 
-// Close implements agent.Latch.
-func (l *latch) Close(passphrase ipc.Secret) error {
+// Prepare implements agent.Latch.
+func (l *latch) Prepare(passphrase ipc.Secret) (shut func() error, err error) {
 	is := shutting{Version: 1, Since: l.now().Round(0)}
 	if !passphrase.Empty() {
 		var salt [16]byte
@@ -83,10 +83,14 @@ func (l *latch) Close(passphrase ipc.Secret) error {
 		is.Salt = hex.EncodeToString(salt[:])
 		hash, err := is.hash(passphrase)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		is.Hash = hex.EncodeToString(hash)
 	}
+	return func() error { return l.shut(is) }, nil
+}
+
+func (l *latch) shut(is shutting) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.is.Since.IsZero() { // another one was faster

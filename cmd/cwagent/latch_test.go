@@ -24,6 +24,15 @@ func latchAt(t *testing.T, path string) *latch {
 	return l
 }
 
+// Close is Prepare and what that returns.
+func (l *latch) Close(passphrase ipc.Secret) error {
+	shut, err := l.Prepare(passphrase)
+	if err != nil {
+		return err
+	}
+	return shut()
+}
+
 func private(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -26,6 +26,7 @@ import (
 func (r *agentRun) listen(ctx context.Context, unable error) (err error) {
 	r.unable = unable
 	r.socket, r.owned, err = inherited()
+	r.resumed = r.socket != nil
 	if err == nil && r.socket == nil {
 		r.socket, err = handedOver()
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -19,9 +20,11 @@ executes itself again, so that no token is left in its memory. A restart does no
 unlock it.
 
 With --passphrase it is asked for twice, and unlock asks for it; without, anybody who
-runs as you can unlock it. Tokens in the keyring can be read there by programs that run
-as you, as before: to keep them out, lock the keyring. A token in memory only would be
-lost: then nothing is locked without --force.
+runs as you can unlock it, unless the store has a passphrase. That keeps out who sits
+down at your desk, as ssh-add -x does, and no program that runs as you: it can take the
+mark of the lock away beside the socket, or ask the keyring. A logout takes it away, too,
+where that removes the folder of the socket. A token in memory only would be lost: then
+nothing is locked without --force.
 
 "lockAfter: 8h" in config.yaml locks it when nobody has asked for a token that long.`,
 		Example: `  cwagent lock
@@ -46,7 +49,7 @@ lost: then nothing is locked without --force.
 			if guard {
 				fmt.Fprintln(c.out, "locked; cwagent unlock asks for the passphrase")
 			} else {
-				fmt.Fprintln(c.out, "locked; anybody who runs as you can unlock it: cwagent unlock")
+				fmt.Fprintln(c.out, "locked; anybody who runs as you can unlock it: cwagent unlock"+alsoStore(cmd.Context(), a))
 			}
 			return nil
 		},
@@ -54,4 +57,14 @@ lost: then nothing is locked without --force.
 	cmd.Flags().BoolVar(&guard, "passphrase", false, "ask for a passphrase, which unlock will want")
 	cmd.Flags().BoolVar(&r.Force, "force", false, "although tokens in memory only are lost")
 	return cmd
+}
+
+// alsoStore says that a store with a passphrase wants it after each start of the agent,
+// and so after a lock.
+func alsoStore(ctx context.Context, a ipc.Agent) string {
+	s, err := a.Status(ctx, ipc.StatusRequest{})
+	if err != nil || s.Store.Kind != "file" {
+		return ""
+	}
+	return "; the file store wants what opens it"
 }

@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/cwagent/cwagent/agent/config"
+	"github.com/cwagent/cwagent/agent/ledger"
 	"github.com/cwagent/cwagent/agent/store"
 	"github.com/cwagent/cwagent/ipc"
 )
@@ -61,6 +63,9 @@ func (c *cli) initFile(ctx context.Context, identity string) (err error) {
 			return err
 		}
 	}
+	if err := nothingRestsThere(state); err != nil {
+		return err
+	}
 	var passphrase ipc.Secret
 	asks, err := store.InitFile(store.FileInit{State: state, Identity: identity, Ask: func() (_ ipc.Secret, err error) {
 		if identity != "" {
@@ -88,6 +93,20 @@ func (c *cli) initFile(ctx context.Context, identity string) (err error) {
 		_, _ = a.Unlock(ctx, ipc.UnlockRequest{Store: "file", Passphrase: passphrase}) // else unlock will do it
 	}
 	return nil
+}
+
+// nothingRestsThere refuses where tokens rest in a file store already: if it is not
+// there, its folder is away, and an empty one in its place would open to nobody's good.
+func nothingRestsThere(state string) error {
+	book, err := (&ledger.File{Dir: state}).Load()
+	if err != nil {
+		return err
+	}
+	if _, is := os.Stat(store.FileFolder(state)); is == nil || book.Store != "file" || len(book.Credentials) == 0 {
+		return nil // what is there InitFile looks at
+	}
+	return fail("bring it back: mount its disk, or take it from a backup; if it is lost: cwagent forget each of them, then init",
+		"file store: the tokens of %s rest in %s", counted(len(book.Credentials), "credential"), store.FileFolder(state))
 }
 
 // sayWhoUsesIt says what is left to do until tokens go to the file store.

@@ -33,7 +33,7 @@ running programs notice nothing. Interrupted, nothing is lost: run it again.`,
 				return err
 			}
 			reply, err := c.migrate(cmd.Context(), a, r)
-			if hasCode(err, ipc.CodeLocked) {
+			if hasCode(err, ipc.CodeLocked) && !r.DryRun {
 				if err = c.unlock(cmd.Context(), a, r.To); err == nil {
 					reply, err = c.migrate(cmd.Context(), a, r)
 				}
@@ -59,6 +59,9 @@ func (c *cli) migrate(ctx context.Context, a ipc.Agent, r ipc.MigrateRequest) (r
 	}()
 	for switched := false; ; {
 		now, err := a.Migrate(ctx, r)
+		if ctx.Err() != nil {
+			fmt.Fprintln(c.err, "note: nothing is lost; the same command goes on where this has stopped")
+		}
 		if err != nil {
 			return reply, err
 		}
@@ -78,10 +81,7 @@ func (c *cli) migrate(ctx context.Context, a ipc.Agent, r ipc.MigrateRequest) (r
 }
 
 func (c *cli) printMigrated(r ipc.MigrateReply, dryRun bool) error {
-	tokens := fmt.Sprintf("%d tokens", r.Total)
-	if r.Total == 1 {
-		tokens = "1 token"
-	}
+	tokens := counted(r.Total-r.Missing, "token")
 	switch {
 	case r.From == r.To:
 		fmt.Fprintf(c.out, "the tokens rest in the %s already\n", r.To)
@@ -91,7 +91,8 @@ func (c *cli) printMigrated(r ipc.MigrateReply, dryRun bool) error {
 		fmt.Fprintf(c.out, "%s moved from the %s to the %s\n", tokens, r.From, r.To)
 	}
 	if r.Missing > 0 {
-		fmt.Fprintf(c.out, "note: %d were not in the %s any more; cwagent status shows whose\n", r.Missing, r.From)
+		fmt.Fprintf(c.out, "note: %d more were not in the %s any more; cwagent status shows whose\n", r.Missing, r.From)
+		return exitCode(exitDue)
 	}
 	return nil
 }

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/cwagent/cwagent/agent"
 	"github.com/cwagent/cwagent/agent/store"
 	"github.com/cwagent/cwagent/ipc"
 )
@@ -31,10 +34,12 @@ const (
 	promptWait = 2 * time.Minute
 )
 
-// wantedWords name what an unlock asks for.
-var wantedWords = map[ipc.Wanted]string{
-	ipc.WantsPassphrase: "passphrase that the agent was locked with",
-	ipc.WantsStore:      "passphrase of the file store",
+// asked names what an unlock wants.
+func asked(r ipc.UnlockReply) string {
+	if r.Wants == ipc.WantsPassphrase {
+		return "passphrase that the agent was locked with"
+	}
+	return cmp.Or(r.Asks, "passphrase of the store")
 }
 
 func (c *cli) runUnlock(ctx context.Context) error {
@@ -52,8 +57,18 @@ func (c *cli) runUnlock(ctx context.Context) error {
 	case reply.Was:
 		fmt.Fprintln(c.out, "unlocked")
 	default:
-		fmt.Fprintln(c.out, "nothing was locked")
+		return c.nothingLocked(ctx)
 	}
+	return nil
+}
+
+// nothingLocked says so, unless what is in the way of the tokens is no lock.
+func (c *cli) nothingLocked(ctx context.Context) error {
+	s, err := c.status(ctx, "")
+	if err == nil && s.Store.Trouble != "" {
+		return fail("cwagent store shows all that there are", "unlock: nothing is locked, and the %s gives nothing %s", s.Store.Kind, s.Store.Trouble)
+	}
+	fmt.Fprintln(c.out, "nothing was locked")
 	return nil
 }
 
@@ -61,6 +76,7 @@ func (c *cli) runUnlock(ctx context.Context) error {
 // if it is empty, what the agent uses.
 func (c *cli) unlock(ctx context.Context, a ipc.Agent, kind string) error {
 	r := ipc.UnlockRequest{Store: kind}
+	what := ""
 	for tries, last := 0, ipc.Wanted(""); ; {
 		reply, err := a.Unlock(ctx, r)
 		wrong := hasCode(err, ipc.CodePassphrase)
@@ -75,11 +91,14 @@ func (c *cli) unlock(ctx context.Context, a ipc.Agent, kind string) error {
 		case reply.Wants == ipc.WantsKeyring:
 			return c.unlockKeyring(ctx)
 		case reply.Wants == last:
-			return fail("run it again", "unlock: %s: nothing was entered", wantedWords[last])
+			return fail("run it again", "unlock: %s: nothing was entered", what)
+		}
+		if !wrong {
+			what = asked(reply)
 		}
 		last = reply.Wants
 		tries++
-		if r.Passphrase, err = c.passphrase(ctx, wantedWords[last]); err != nil {
+		if r.Passphrase, err = c.passphrase(ctx, what); err != nil {
 			return err
 		}
 	}
@@ -88,11 +107,15 @@ func (c *cli) unlock(ctx context.Context, a ipc.Agent, kind string) error {
 // unlockKeyring has the keyring ask the person, here and not in the agent: whoever
 // calls this is at the screen. The agent notices by itself.
 func (c *cli) unlockKeyring(ctx context.Context) error {
-	fmt.Fprintln(c.err, "the keyring asks on your screen")
+	fmt.Fprintln(c.err, "the keyring is asked to show its prompt on your screen")
 	ctx, cancel := context.WithTimeout(ctx, promptWait)
 	defer cancel()
-	if err := store.NewKeyring(store.KeyringConfig{}).Prompt(ctx); err != nil {
-		return fail("unlock it as you do otherwise: by logging in, or in Seahorse or KeePassXC", "unlock: %v", err)
+	err := store.NewKeyring(store.KeyringConfig{}).Prompt(ctx)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, agent.ErrAbsent): // though it is there for the agent
+		return fail("in a graphical session, or by its password from a pipe: gnome-keyring-daemon --unlock", "unlock: the keyring stays locked: there is nothing here that could show its prompt")
 	}
-	return nil
+	return fail("unlock it as you do otherwise: by logging in, or in Seahorse or KeePassXC", "unlock: %v", err)
 }
