@@ -88,6 +88,8 @@ func (c *cli) unlock(ctx context.Context, a ipc.Agent, kind string) error {
 			return err
 		case reply.Wants == "":
 			return nil
+		case reply.Wants == ipc.WantsKeyring && kind != "" && !terminal(c.in):
+			return fail("cwagent unlock, at its screen", "store %s: it is locked, and nobody seems to be here to be asked", kind)
 		case reply.Wants == ipc.WantsKeyring:
 			return c.unlockKeyring(ctx)
 		case reply.Wants == last:
