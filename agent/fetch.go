@@ -93,7 +93,7 @@ func (a *Agent) fetch(ctx context.Context, r ipc.FetchRequest) ([]byte, error) {
 func (a *Agent) wait(ctx context.Context, c *credential, suspicious bool) *credential {
 	ctx, cancel := context.WithTimeout(ctx, patient)
 	defer cancel()
-	a.catchUp(ctx) // another agent may have another token by now
+	a.catchUpOnce(ctx) // another agent may have another token by now
 	now, err := a.lookup(c.name)
 	switch {
 	case err != nil:

@@ -124,6 +124,15 @@ func (a *Agent) catchUp(ctx context.Context) {
 	a.Sync(ctx)
 }
 
+// catchUpOnce is catchUp for those of whom there may be many a second: the ledger is
+// read for the first of them.
+func (a *Agent) catchUpOnce(ctx context.Context) {
+	last, now := a.caught.Load(), a.Now().UnixNano()
+	if time.Duration(now-last).Abs() >= freshTrouble && a.caught.CompareAndSwap(last, now) {
+		a.catchUp(ctx)
+	}
+}
+
 // seek is lookup for a name that another agent may have made just now.
 func (a *Agent) seek(ctx context.Context, name string) (*credential, error) {
 	c, err := a.lookup(name)
