@@ -102,6 +102,7 @@ type Agent struct {
 	cas   map[string][]byte      // certificate authorities of bound servers; replaced, never written to
 	rules Settings               // in force
 
+	heir    atomic.Int64 // until when another agent may hand over what it has in memory only, Unix nanoseconds
 	caught  atomic.Int64 // when the ledger was looked at last for a request, Unix nanoseconds
 	given   atomic.Int64 // when a token was given out last, Unix nanoseconds; 0: none was
 	flights flights      // what is being done about which credential

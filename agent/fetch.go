@@ -124,6 +124,14 @@ func (a *Agent) provide(ctx context.Context, c *credential) *credential {
 		if a.decide(c, now).usable() {
 			return c // though f may have to save it yet
 		}
+		if f == nil && a.inherits(c, now) {
+			select {
+			case <-c.over:
+			case <-ctx.Done():
+				return c
+			}
+			continue
+		}
 		if f == nil {
 			first := c.urge(now)
 			if first == rest || fresh {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/cwagent/cwagent/ipc"
 )
@@ -42,6 +43,18 @@ func (a *Agent) inMemoryOnly() (names []string) {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// handOver is how long after it has left an agent may need to hand over what it has.
+const handOver = 2 * time.Second
+
+// Inherit has this agent, which takes the place of another one, expect what that one
+// has in memory only: until then a request for such a token waits.
+func (a *Agent) Inherit() { a.heir.Store(a.Now().Add(handOver).UnixNano()) }
+
+// inherits reports whether the token of c may be about to be handed over.
+func (a *Agent) inherits(c *credential, now time.Time) bool {
+	return c.token.secret.Empty() && !c.token.saved && now.UnixNano() < a.heir.Load()
 }
 
 // Legacy are the tokens that nobody else has, as requests to the agent that takes the

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/cwagent/cwagent/agent"
 	"github.com/cwagent/cwagent/ipc"
@@ -46,4 +47,34 @@ func TestLeave(t *testing.T) {
 	if err := w.Leave(t.Context(), ipc.LeaveRequest{}); err != nil || ended != 1 {
 		t.Errorf("with all saved: %v, ended %d", err, ended)
 	}
+}
+
+// An agent that takes the place of another one has requests wait for what that one is
+// about to hand over, and not for longer.
+func TestInherit(t *testing.T) {
+	running(t, func(w *world) {
+		w.add(ephemeral(request("brief", "s3cr3t-1")))
+		legacy := w.Legacy()
+		next := w.restart()
+		next.clock = time.Now
+		next.Inherit()
+		defer next.run()()
+		start, got := time.Now(), make(chan string)
+		go func() { token, _ := fetchToken(next, "brief"); got <- token }()
+		time.Sleep(time.Second)
+		for _, r := range legacy {
+			next.add(r)
+		}
+		if token := <-got; token != "s3cr3t-1" || time.Since(start) != time.Second {
+			t.Errorf("%q after %v", token, time.Since(start))
+		}
+		last := w.restart()
+		last.clock = time.Now
+		last.Inherit()
+		defer last.run()()
+		start = time.Now()
+		if token, _ := fetchToken(last, "brief"); token != "" || time.Since(start) > 2*time.Second {
+			t.Errorf("nobody hands anything over: %q after %v", token, time.Since(start))
+		}
+	})
 }

@@ -103,21 +103,25 @@ func (a *Agent) Unlock(ctx context.Context, r ipc.UnlockRequest) (reply ipc.Unlo
 	}
 	reply.Was = true
 	s, ok := store.(Unlocker)
-	switch {
-	case !ok:
+	if !ok {
 		reply.Wants = ipc.WantsKeyring
-	case r.Passphrase.Empty():
-		if reply.Asks, err = s.Asks(ctx); err != nil {
+		return reply, nil
+	}
+	if r.Passphrase.Empty() {
+		reply.Asks, err = s.Asks(ctx)
+		if err != nil {
 			return reply, &ipc.Error{Code: ipc.CodeStore, What: "store " + store.Info().Kind + ": " + err.Error(), Hint: "no passphrase helps; it opens by itself when that is mended"}
 		}
-		reply.Wants = ipc.WantsStore
-	default:
-		if err := s.Unlock(ctx, r.Passphrase); err != nil {
-			a.Log.Warn("store not unlocked", "store", store.Info().Kind, "error", err)
-			return reply, errUnlock(store.Info().Kind, err)
+		if reply.Asks != "" {
+			reply.Wants = ipc.WantsStore
+			return reply, nil
 		}
-		signal(a.ready)
 	}
+	if err := s.Unlock(ctx, r.Passphrase); err != nil {
+		a.Log.Warn("store not unlocked", "store", store.Info().Kind, "error", err)
+		return reply, errUnlock(store.Info().Kind, err)
+	}
+	signal(a.ready)
 	return reply, nil
 }
 

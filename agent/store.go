@@ -47,7 +47,8 @@ type StoreWatcher interface {
 // An Unlocker is a Store that a secret of a person opens. Until then, after a start,
 // it is ErrLocked.
 type Unlocker interface {
-	// Asks names the secret that is wanted. An error says why none would open it.
+	// Asks names the secret that is wanted; nothing where only somebody's word is, and
+	// an empty one will do. An error says why none would open it.
 	Asks(ctx context.Context) (what string, err error)
 
 	// Unlock opens it. A wrong secret is ErrRefused and changes nothing; one that is

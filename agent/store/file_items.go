@@ -52,7 +52,7 @@ func (f *files) enterBy(g guard) (ipc.Secret, error) {
 	f.mu.Unlock()
 	switch {
 	case other && g.Identity != "":
-		return ipc.Secret{}, fmt.Errorf("%w: another store has been put in its place; if that is meant, restart the agent", agent.ErrLocked)
+		return ipc.Secret{}, fmt.Errorf("%w: another store has been put in its place: cwagent unlock, if that is meant", agent.ErrLocked)
 	case !master.Empty():
 		return master, nil
 	case shut || g.Identity == "":
@@ -65,7 +65,8 @@ func (f *files) enterBy(g guard) (ipc.Secret, error) {
 	return master, err
 }
 
-// asks names what opens the store: its passphrase, or that of a key.
+// asks names what opens the store: its passphrase, or that of a key; nothing where the
+// key has none.
 func (f *files) asks() (string, error) {
 	g, err := loadGuard(f.form)
 	if err != nil {
@@ -74,10 +75,11 @@ func (f *files) asks() (string, error) {
 	if g.Identity == "" {
 		return "passphrase of the file store", nil
 	}
-	if _, err := readIdentity(g.Identity, ipc.Secret{}); err != nil && !errors.Is(err, errProtected) {
-		return "", err
+	_, err = readIdentity(g.Identity, ipc.Secret{})
+	if errors.Is(err, errProtected) {
+		return "passphrase of " + g.Identity, nil
 	}
-	return "passphrase of " + g.Identity, nil
+	return "", err
 }
 
 // unlock opens the store with what a person has typed, unless ctx ends meanwhile.

@@ -99,6 +99,9 @@ func (c *cli) runAgent(ctx context.Context, fl agentFlags) error {
 	}()
 	stop := context.AfterFunc(ctx, func() {
 		time.Sleep(lastWait)
+		if r.extended.Load() {
+			time.Sleep(lastWait)
+		}
 		r.shown.Error("something hangs: left without it")
 		os.Exit(1)
 	})
@@ -156,6 +159,7 @@ type agentRun struct {
 	unable    error       // why it cannot begin, as long as it runs; nil: nothing
 	owned     *state.Held // the state; nil: not yet, or it cannot be locked
 	latch     *latch
+	extended  atomic.Bool            // there is something to hand over, which takes its time
 	resumed   bool                   // by the program before this one
 	left      []*os.File             // to the program that is executed
 	again     atomic.Bool            // the program is executed again when the run has ended

@@ -111,6 +111,9 @@ func (r *agentRun) untilBegun(ctx context.Context, a *agent.Agent, status *super
 		if pause(ctx, since) != nil {
 			return false
 		}
+		if elsewhere(err) {
+			a.Inherit() // that one may have something for us
+		}
 	}
 	status.note()
 	return true

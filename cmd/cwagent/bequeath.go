@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/cwagent/cwagent/ipc"
@@ -17,17 +18,22 @@ const bequeathPause = 20 * time.Millisecond
 func (r *agentRun) bequeath(ctx context.Context, path string, tokens []ipc.AddRequest) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWait)
 	defer cancel()
+	r.extended.Store(true)
 	heir := client.Client{Path: path}
+	var all sync.WaitGroup
+	defer all.Wait()
 	for _, t := range tokens {
-		_, err := heir.Add(ctx, t)
-		for hasCode(err, ipc.CodeExists, ipc.CodeUnreachable) && sleep(ctx, bequeathPause) {
-			_, err = heir.Add(ctx, t)
-		}
-		if err != nil {
-			r.log.Error("a token in memory only is lost", "credential", t.Name, "error", err)
-			continue
-		}
-		r.log.Info("a token in memory only was handed over", "credential", t.Name, "to", path)
+		all.Go(func() { // one that has to wait for the store holds up no other
+			_, err := heir.Add(ctx, t)
+			for hasCode(err, ipc.CodeExists, ipc.CodeUnreachable) && sleep(ctx, bequeathPause) {
+				_, err = heir.Add(ctx, t)
+			}
+			if err != nil {
+				r.log.Error("a token in memory only is lost", "credential", t.Name, "error", err)
+				return
+			}
+			r.log.Info("a token in memory only was handed over", "credential", t.Name, "to", path)
+		})
 	}
 }
 

@@ -32,7 +32,7 @@ and no agent answers.`,
 				return err
 			}
 			agent, err := c.status(cmd.Context(), "")
-			return c.printService(state, agent.Agent, err == nil, output)
+			return c.printService(state, agent.Agent, err, output)
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
@@ -45,7 +45,8 @@ var howStarted = map[ipc.Start]string{
 	ipc.StartManager: "by the service manager", ipc.StartPlugin: "by the plugin, when somebody asked", ipc.StartPerson: "by hand",
 }
 
-func (c *cli) printService(s serviceState, agent ipc.AgentInfo, runs bool, output string) error {
+func (c *cli) printService(s serviceState, agent ipc.AgentInfo, why error, output string) error {
+	runs := why == nil
 	if output == "json" {
 		enc := json.NewEncoder(c.out)
 		enc.SetIndent("", "  ")
@@ -69,8 +70,10 @@ func (c *cli) printService(s serviceState, agent ipc.AgentInfo, runs bool, outpu
 			if words := anotherVersion(agent); words != "" {
 				fmt.Fprintf(c.out, "         %s\n", words)
 			}
-		} else {
+		} else if hasCode(why, ipc.CodeUnreachable) {
 			fmt.Fprintln(c.out, "agent    none answers")
+		} else {
+			fmt.Fprintf(c.out, "agent    none answers: %s\n", printableLine(why.Error()))
 		}
 	}
 	switch {

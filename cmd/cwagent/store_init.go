@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -102,7 +101,8 @@ func nothingRestsThere(state string) error {
 	if err != nil {
 		return err
 	}
-	if _, is := os.Stat(store.FileFolder(state)); is == nil || book.Store != "file" || len(book.Credentials) == 0 {
+	some, _ := filepath.Glob(filepath.Join(store.FileFolder(state), "*.*"))
+	if len(some) > 0 || book.Store != "file" || len(book.Credentials) == 0 {
 		return nil // what is there InitFile looks at
 	}
 	return fail("bring it back: mount its disk, or take it from a backup; if it is lost: cwagent forget each of them, then init",
