@@ -79,6 +79,9 @@ func (a *Agent) reads(ctx context.Context) {
 func (a *Agent) leave() {
 	ctx, cancel := context.WithTimeout(context.Background(), storeCall)
 	defer cancel()
+	if since, _ := a.locked(); !since.IsZero() {
+		return // nothing has changed since
+	}
 	done, err := a.changing(ctx)
 	if err != nil {
 		a.Log.Warn("state not looked at: a change is under way")

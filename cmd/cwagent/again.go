@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/signal"
 	"slices"
@@ -33,6 +32,9 @@ var environment = os.Environ()
 
 // beginAgain ends the run, after which the program is executed again.
 func (r *agentRun) beginAgain() error {
+	if r.again.Load() {
+		return nil // it is about to
+	}
 	socket, lock, err := r.socket.Leave()
 	if err != nil {
 		return err
@@ -54,6 +56,7 @@ const signalLag = 10 * time.Millisecond
 // A signal that has come since is heard.
 func (r *agentRun) executeAgain(signaled context.Context) error {
 	signal.Reset(os.Interrupt, syscall.SIGTERM) // from here on they end the process
+	signal.Ignore(syscall.SIGHUP)               // and this one does not, until the new program takes it
 	select {
 	case <-signaled.Done():
 		return nil
@@ -75,8 +78,8 @@ func (r *agentRun) executeAgain(signaled context.Context) error {
 	if err == nil {
 		err = execute(program, os.Args, env)
 	}
-	if errors.Is(err, fs.ErrNotExist) { // it was taken away, and still is the one that runs
-		err = execute("/proc/self/exe", os.Args, env)
+	if err != nil { // it was taken away, or is being written anew: this one still runs
+		err = errors.Join(err, execute("/proc/self/exe", os.Args, env))
 	}
 	return fail("it stays locked: cwagent agent, or cwagent service start", "agent: it cannot execute itself: %v", err)
 }

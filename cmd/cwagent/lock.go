@@ -66,5 +66,5 @@ func alsoStore(ctx context.Context, a ipc.Agent) string {
 	if err != nil || s.Store.Kind != "file" {
 		return ""
 	}
-	return "; the file store wants what opens it"
+	return "; the file store wants its passphrase, if it has one"
 }
