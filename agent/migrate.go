@@ -53,13 +53,15 @@ func (a *Agent) Migrate(ctx context.Context, r ipc.MigrateRequest) (ipc.MigrateR
 	if err := a.copySome(ctx, r.To); err != nil {
 		return reply, err
 	}
-	reply.Copied = len(a.move.copied)
-	for _, there := range a.move.copied {
-		if !there {
-			reply.Missing++
+	for _, key := range a.inStore() {
+		if there, done := a.move.copied[key]; done {
+			reply.Copied++
+			if !there {
+				reply.Missing++
+			}
 		}
 	}
-	if len(a.uncopied()) > 0 {
+	if reply.Total = len(a.inStore()); reply.Copied < reply.Total {
 		return reply, nil
 	}
 	err = a.switchTo(to, r.To)

@@ -30,6 +30,8 @@
 //   - of one that a source gave: what was printed, the file, the answer;
 //   - of one that stood in a kubeconfig or a download that the agent has looked at,
 //     also where it looked in vain: the text of the file and its parts;
+//   - of the master key of a file store, and of the passphrase or key that opened it:
+//     what age works with;
 //   - what [ipc.Secret.Reveal] returns, which is for all of these.
 //
 // TestCopiesOfTokens in cmd/cwagent counts them. Only a new process has none.

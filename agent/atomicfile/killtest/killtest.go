@@ -43,19 +43,34 @@ func Everywhere(t *testing.T, c Case) int {
 	t.Helper()
 	calls := observe(t, c)
 	for _, at := range calls {
-		dir := t.TempDir()
-		c.Prepare(dir)
-		where := fmt.Sprintf("killed at %s", at.line)
-		cmd := under(c.Program(dir), "-o", os.DevNull, "-e", fmt.Sprintf("trace=%s", at.name),
-			"-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", at.name, at.n))
-		err := cmd.Run()
-		status, _ := cmd.ProcessState.Sys().(syscall.WaitStatus)
-		if !status.Signaled() || status.Signal() != syscall.SIGKILL {
-			t.Errorf("not %s: %v", where, err)
+		killed := false
+		// Go may do one call more or less in a run, and then the last of its name is not
+		// reached: what is not killed once is, the next time.
+		for try := 0; try < 3 && !killed; try++ {
+			killed = kill(t, c, at)
 		}
-		c.Check(dir, where)
+		if !killed {
+			t.Errorf("not killed at %s", at.line)
+		}
 	}
 	return len(calls)
+}
+
+// kill runs the program in a folder of its own and kills it at that call, and reports
+// whether it came so far.
+func kill(t *testing.T, c Case, at call) bool {
+	t.Helper()
+	dir := t.TempDir()
+	c.Prepare(dir)
+	cmd := under(c.Program(dir), "-o", os.DevNull, "-e", fmt.Sprintf("trace=%s", at.name),
+		"-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", at.name, at.n))
+	_ = cmd.Run() // it is killed
+	status, _ := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if !status.Signaled() || status.Signal() != syscall.SIGKILL {
+		return false
+	}
+	c.Check(dir, "killed at "+at.line)
+	return true
 }
 
 // Calls runs the program once to the end and returns its system calls that touch its
