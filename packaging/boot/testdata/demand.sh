@@ -176,6 +176,7 @@ say where no user manager answers all commands mean the same agent, and say what
 dpkg -i /opt/t/new.deb >/dev/null
 loginctl disable-linger ada
 within 20 sh -c '! loginctl user-status ada'
+within 20 sh -c "! test -e $run" # a little later
 login sh -c 'cwagent agent </dev/null >/dev/null 2>&1 &'
 within 5 login sh -c 'cwagent status | grep ^agent'
 login cwagent service status >/tmp/said
