@@ -26,7 +26,6 @@ type rendering struct {
 func (a *Agent) Fetch(ctx context.Context, r ipc.FetchRequest) (ipc.FetchReply, error) {
 	out, err := a.fetch(ctx, r)
 	if err == nil {
-		a.given.Store(a.Now().UnixNano())
 		return ipc.FetchReply{Stdout: out}, nil
 	}
 	e, ok := err.(*ipc.Error)
@@ -84,6 +83,7 @@ func (a *Agent) fetch(ctx context.Context, r ipc.FetchRequest) ([]byte, error) {
 		last = &rendering{q.apiVersion, end, answer}
 		c.rendered.Store(last)
 	}
+	a.given.Store(now.UnixNano())
 	return last.answer.Append(r.Room, c.token.secret), nil
 }
 

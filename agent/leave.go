@@ -11,8 +11,7 @@ import (
 
 // Leave implements ipc.Agent.
 func (a *Agent) Leave(ctx context.Context, r ipc.LeaveRequest) error {
-	a.overdue()
-	a.saveDue(ctx)
+	a.saveNow(ctx)
 	if r.Stay {
 		return nil
 	}
@@ -28,6 +27,12 @@ func (a *Agent) Leave(ctx context.Context, r ipc.LeaveRequest) error {
 		a.End()
 	}
 	return nil
+}
+
+// saveNow tries to save what could not be saved so far, however lately that was tried.
+func (a *Agent) saveNow(ctx context.Context) {
+	a.overdue()
+	a.saveDue(ctx)
 }
 
 // inMemoryOnly are the names of the credentials that would lose a token, by name.

@@ -55,8 +55,7 @@ func (a *Agent) Lock(ctx context.Context, r ipc.LockRequest) error {
 	if err != nil {
 		return err
 	}
-	a.overdue()
-	a.saveDue(ctx)
+	a.saveNow(ctx)
 	done, err := a.changing(ctx)
 	if err != nil {
 		return err

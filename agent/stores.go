@@ -15,7 +15,7 @@ func (a *Agent) Stores(ctx context.Context, _ ipc.StoresRequest) (ipc.StoresRepl
 	reply := ipc.StoresReply{Decided: a.book.Store != ""}
 	done()
 	first := a.storeInfo(ctx, true)
-	if first.Trouble == "" { // it may not have been asked: nothing rests there
+	if first.Trouble == "" && !a.uses() { // it has not been asked
 		first = inspected(ctx, a.stores.is())
 	}
 	reply.Stores = append(reply.Stores, first)

@@ -122,14 +122,8 @@ func (r *agentRun) untilBegun(ctx context.Context, a *agent.Agent, status *super
 // pause is what lies between two attempts, the longer the more time has passed since
 // the first. Its error is ctx's.
 func pause(ctx context.Context, since time.Time) error {
-	t := time.NewTimer(min(max(time.Since(since)/10, 20*time.Millisecond), time.Second))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	sleep(ctx, min(max(time.Since(since)/10, 20*time.Millisecond), time.Second))
+	return ctx.Err()
 }
 
 // whyNot is err as somebody reads it who asks an agent that has yet to begin.

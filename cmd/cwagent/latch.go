@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/scrypt"
@@ -28,8 +29,9 @@ type latch struct {
 	now   func() time.Time
 	begin func() error // anew, after the answers that are owed
 
-	mu     sync.Mutex
-	is     shutting
+	is atomic.Pointer[shutting] // never nil; each request looks at it, and waits for no disk
+
+	mu     sync.Mutex    // for who shuts or opens it
 	opened chan struct{} // closed when it is open
 	turn   chan struct{} // capacity one: who tries a passphrase
 }
@@ -57,11 +59,12 @@ func newLatch(r *agentRun) *latch {
 		now:  r.now, opened: make(chan struct{}), turn: make(chan struct{}, 1),
 	}
 	l.begin = r.beginAgain
-	if err := l.file.Load(&l.is); err != nil {
+	var is shutting
+	if err := l.file.Load(&is); err != nil {
 		r.log.Error("whether the agent is locked cannot be read: it is", "error", err)
-		l.is = shutting{Since: l.now(), Hash: "unreadable"}
+		is = shutting{Since: l.now(), Hash: "unreadable"}
 	}
-	if l.is.Since.IsZero() {
+	if l.is.Store(&is); is.Since.IsZero() {
 		close(l.opened)
 	}
 	return l
@@ -69,9 +72,8 @@ func newLatch(r *agentRun) *latch {
 
 // Shut implements agent.Latch.
 func (l *latch) Shut() (since time.Time, guarded bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.is.Since, l.is.Hash != ""
+	is := l.is.Load()
+	return is.Since, is.Hash != ""
 }
 
 // Prepare implements agent.Latch.
@@ -93,8 +95,8 @@ func (l *latch) Prepare(passphrase ipc.Secret) (shut func() error, err error) {
 func (l *latch) shut(is shutting) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.is.Since.IsZero() { // another one was faster
-		return agent.ErrAgentLocked(l.is.Since, l.now())
+	if since, _ := l.Shut(); !since.IsZero() { // another one was faster
+		return agent.ErrAgentLocked(since, l.now())
 	}
 	if err := l.file.Save(is); err != nil {
 		return fail("nothing was locked", "agent: %v", err)
@@ -102,7 +104,8 @@ func (l *latch) shut(is shutting) error {
 	if err := l.begin(); err != nil {
 		return errors.Join(fail("nothing was locked", "agent: %v", err), os.Remove(l.file.Path()))
 	}
-	l.is, l.opened = is, make(chan struct{})
+	l.opened = make(chan struct{})
+	l.is.Store(&is)
 	return nil
 }
 
@@ -114,9 +117,7 @@ func (l *latch) Open(ctx context.Context, passphrase ipc.Secret) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	l.mu.Lock()
-	is := l.is
-	l.mu.Unlock()
+	is := l.is.Load()
 	if is.Since.IsZero() {
 		return nil
 	}
@@ -129,7 +130,7 @@ func (l *latch) Open(ctx context.Context, passphrase ipc.Secret) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.is = shutting{}
+	l.is.Store(&shutting{})
 	close(l.opened)
 	return nil
 }

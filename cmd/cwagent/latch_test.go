@@ -95,7 +95,8 @@ func TestAliveWhileLocked(t *testing.T) {
 	}
 	r := &agentRun{cli: &cli{now: time.Now}, path: path, log: slog.New(slog.DiscardHandler), beginning: beginning{over: make(chan struct{})}}
 	close(r.beginning.over)
-	r.latch = &latch{is: shutting{Since: time.Now()}}
+	r.latch = &latch{}
+	r.latch.is.Store(&shutting{Since: time.Now()})
 	a := agent.New(agent.Config{
 		Store: &store.Memory{}, Codec: render.Codec{}, Now: time.Now, Alarm: wall.New(), Log: r.log, Socket: path, Latch: r.latch,
 	})

@@ -57,7 +57,7 @@ func (c *cli) migrate(ctx context.Context, a ipc.Agent, r ipc.MigrateRequest) (r
 			fmt.Fprint(c.err, "\r\x1b[K")
 		}
 	}()
-	for switched := false; ; {
+	for {
 		now, err := a.Migrate(ctx, r)
 		if ctx.Err() != nil {
 			fmt.Fprintln(c.err, "note: nothing is lost; the same command goes on where this has stopped")
@@ -65,16 +65,15 @@ func (c *cli) migrate(ctx context.Context, a ipc.Agent, r ipc.MigrateRequest) (r
 		if err != nil {
 			return reply, err
 		}
-		reply.From, reply.To, reply.Total, reply.Done = now.From, now.To, max(reply.Total, now.Total), now.Done
-		reply.Missing = max(reply.Missing, now.Missing)
-		reply.Copied = now.Copied
-		if r.DryRun || now.Done {
+		now.Missing = max(now.Missing, reply.Missing) // which the steps after the switch do not know
+		if reply = now; r.DryRun || now.Done {
 			return reply, nil
 		}
-		switched = switched || now.Left > 0
-		if shown && switched {
+		switch {
+		case !shown:
+		case now.Left > 0:
 			fmt.Fprintf(c.err, "\r\x1b[Kremoving from the %s: %d of %d", now.From, now.Total-min(now.Left, now.Total), now.Total)
-		} else if shown {
+		default:
 			fmt.Fprintf(c.err, "\r\x1b[Kcopying to the %s: %d of %d", now.To, now.Copied, now.Total)
 		}
 	}

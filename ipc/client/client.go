@@ -39,21 +39,17 @@ func (c Client) Status(ctx context.Context, r ipc.StatusRequest) (s ipc.Status, 
 
 // Add implements ipc.Agent.
 func (c Client) Add(ctx context.Context, r ipc.AddRequest) (reply ipc.AddReply, err error) {
-	ctx, cancel := context.WithTimeout(ctx, Slow)
-	defer cancel()
-	_, err = c.call(ctx, ipc.OpAdd, r, r.Secret, &reply)
+	err = c.slow(ctx, ipc.OpAdd, r, r.Secret, &reply)
 	return reply, err
 }
 
 // AddAll implements ipc.Agent.
 func (c Client) AddAll(ctx context.Context, rs []ipc.AddRequest) (replies []ipc.AddReply, err error) {
-	ctx, cancel := context.WithTimeout(ctx, Slow)
-	defer cancel()
 	var secrets []string
 	for _, r := range rs {
 		secrets = append(secrets, r.Secret.Reveal())
 	}
-	_, err = c.call(ctx, ipc.OpAddAll, rs, ipc.NewSecret(strings.Join(secrets, "\n")), &replies)
+	err = c.slow(ctx, ipc.OpAddAll, rs, ipc.NewSecret(strings.Join(secrets, "\n")), &replies)
 	return replies, err
 }
 
@@ -70,17 +66,13 @@ func (c Client) Token(ctx context.Context, r ipc.TokenRequest) (ipc.Secret, erro
 
 // Verify implements ipc.Agent.
 func (c Client) Verify(ctx context.Context, r ipc.VerifyRequest) (reply ipc.VerifyReply, err error) {
-	ctx, cancel := context.WithTimeout(ctx, Slow)
-	defer cancel()
-	_, err = c.call(ctx, ipc.OpVerify, r, ipc.Secret{}, &reply)
+	err = c.slow(ctx, ipc.OpVerify, r, ipc.Secret{}, &reply)
 	return reply, err
 }
 
 // Rotate implements ipc.Agent.
 func (c Client) Rotate(ctx context.Context, r ipc.RotateRequest) (reply ipc.RotateReply, err error) {
-	ctx, cancel := context.WithTimeout(ctx, Slow)
-	defer cancel()
-	_, err = c.call(ctx, ipc.OpRotate, r, ipc.Secret{}, &reply)
+	err = c.slow(ctx, ipc.OpRotate, r, ipc.Secret{}, &reply)
 	return reply, err
 }
 
@@ -98,41 +90,37 @@ func (c Client) Servers(ctx context.Context, r ipc.ServersRequest) (cred ipc.Cre
 
 // Stores implements ipc.Agent.
 func (c Client) Stores(ctx context.Context, r ipc.StoresRequest) (reply ipc.StoresReply, err error) {
-	ctx, cancel := context.WithTimeout(ctx, Slow)
-	defer cancel()
-	_, err = c.call(ctx, ipc.OpStores, r, ipc.Secret{}, &reply)
+	err = c.slow(ctx, ipc.OpStores, r, ipc.Secret{}, &reply)
 	return reply, err
 }
 
 // Migrate implements ipc.Agent.
 func (c Client) Migrate(ctx context.Context, r ipc.MigrateRequest) (reply ipc.MigrateReply, err error) {
-	ctx, cancel := context.WithTimeout(ctx, Slow)
-	defer cancel()
-	_, err = c.call(ctx, ipc.OpMigrate, r, ipc.Secret{}, &reply)
+	err = c.slow(ctx, ipc.OpMigrate, r, ipc.Secret{}, &reply)
 	return reply, err
 }
 
 // Lock implements ipc.Agent.
 func (c Client) Lock(ctx context.Context, r ipc.LockRequest) error {
-	ctx, cancel := context.WithTimeout(ctx, Slow)
-	defer cancel()
-	_, err := c.call(ctx, ipc.OpLock, r, r.Passphrase, nil)
-	return err
+	return c.slow(ctx, ipc.OpLock, r, r.Passphrase, nil)
 }
 
 // Unlock implements ipc.Agent.
 func (c Client) Unlock(ctx context.Context, r ipc.UnlockRequest) (reply ipc.UnlockReply, err error) {
-	ctx, cancel := context.WithTimeout(ctx, Slow)
-	defer cancel()
-	_, err = c.call(ctx, ipc.OpUnlock, r, r.Passphrase, &reply)
+	err = c.slow(ctx, ipc.OpUnlock, r, r.Passphrase, &reply)
 	return reply, err
 }
 
 // Leave implements ipc.Agent.
 func (c Client) Leave(ctx context.Context, r ipc.LeaveRequest) error {
+	return c.slow(ctx, ipc.OpLeave, r, ipc.Secret{}, nil)
+}
+
+// slow is call for what may ask network and store, and gives no secret back.
+func (c Client) slow(ctx context.Context, op ipc.Op, req any, secret ipc.Secret, reply any) error {
 	ctx, cancel := context.WithTimeout(ctx, Slow)
 	defer cancel()
-	_, err := c.call(ctx, ipc.OpLeave, r, ipc.Secret{}, nil)
+	_, err := c.call(ctx, op, req, secret, reply)
 	return err
 }
 
