@@ -15,6 +15,7 @@ import (
 
 	"github.com/cwagent/cwagent/agent"
 	"github.com/cwagent/cwagent/agent/store/keyringtest"
+	"github.com/cwagent/cwagent/ipc/ipctest"
 )
 
 // soon is how quickly an agent has to know.
@@ -173,7 +174,7 @@ func TestKeyringWatchOnlyLooks(t *testing.T) {
 func TestKeyringWatchNeverPrompts(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("dbus-monitor"); err != nil {
-		t.Skip("not installed: dbus-monitor")
+		ipctest.Skip(t, "dbus-monitor is not installed: make deps")
 	}
 	k, s := realKeyring(t, keyringtest.Options{Locked: true})
 	var calls bytes.Buffer
