@@ -3,6 +3,7 @@ package agent
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/cwagent/cwagent/ipc"
@@ -23,7 +24,8 @@ func (a *Agent) renew(ctx context.Context, c *credential, o order) error {
 	if c.pending != nil {
 		t = *c.pending
 	}
-	if t.secret.Empty() || t.refused != "" || expired(a.Now(), t) {
+	waited := !t.secret.Empty() && t.refused == "" && !expired(a.Now(), t)
+	if !waited {
 		minted, err := source.Next(ctx, Occasion{Credential: c.name, Lend: a.lender(c.name)})
 		if err != nil {
 			return err
@@ -47,6 +49,9 @@ func (a *Agent) renew(ctx context.Context, c *credential, o order) error {
 		return err
 	}
 	if err := a.vouchFor(ctx, c, &t, o.anyOwner); err != nil {
+		if f, ok := errors.AsType[*SourceError](err); ok && f.Class == Denied && waited {
+			return a.renewAnew(ctx, c.name, o)
+		}
 		return err
 	}
 	done, err := a.changing(ctx)

@@ -199,3 +199,13 @@ func (a *Agent) loan(c *credential, url string) (Loan, error) {
 	}
 	return Loan{Token: c.token.secret, Server: servers[0], CA: a.authorities(c, nil)[servers[0].CASHA256]}, nil
 }
+
+// renewAnew is renew after a token that had waited for its verdict was turned down: that
+// says nothing of what the source gives by now, and whoever waits has waited enough.
+func (a *Agent) renewAnew(ctx context.Context, name string, o order) error {
+	c, err := a.lookup(name)
+	if err != nil || c.setting.Source == nil {
+		return err
+	}
+	return a.renew(ctx, c, o)
+}
