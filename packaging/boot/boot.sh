@@ -13,6 +13,12 @@ shift
 top=$(mktemp -d)
 mount -t tmpfs tmpfs "$top"
 mount -t cgroup2 cgroup2 /sys/fs/cgroup 2>/dev/null || true
+# nspawn makes its groups below the one that it runs in: machines that shared that
+# would remove each other's, and now and then a service would not start (219/CGROUP).
+group=/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/self/cgroup)
+own=$group/$(basename "$top")
+mkdir "$own"
+echo $$ >"$own/cgroup.procs"
 mkdir "$top/upper" "$top/work" "$top/root"
 mount -t overlay -o "lowerdir=/,upperdir=$top/upper,workdir=$top/work" overlay "$top/root"
 systemd-nspawn --quiet --boot --register=no --keep-unit --link-journal=no --private-network -D "$top/root" \
@@ -22,6 +28,8 @@ finish() {
   kill -KILL "$MACHINE" 2>/dev/null || true # poweroff can hang for minutes
   kill "$nspawn" 2>/dev/null || true
   wait "$nspawn" 2>/dev/null || true
+  echo $$ >"$group/cgroup.procs" || true
+  find "$own" -depth -type d -exec rmdir {} + 2>/dev/null || true
   umount -R "$top/root" 2>/dev/null || true
   umount "$top" 2>/dev/null || true
   rmdir "$top" 2>/dev/null || true

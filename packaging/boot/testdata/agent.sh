@@ -21,7 +21,7 @@ cp /tmp/pkg/usr/bin/* /usr/bin/
 useradd -m ada
 login() { runuser -u ada -- env -i HOME=/home/ada PATH=/usr/bin:/bin "$@"; }
 login sh -c 'cwagent agent </dev/null >/home/ada/first.log 2>&1 &'
-within 5 login cwagent status
+within 20 login cwagent status
 first=$(pgrep -u ada -x cwagent)
 cp /tmp/pkg/usr/lib/systemd/user/* /usr/lib/systemd/user/
 person ada
@@ -29,8 +29,8 @@ unlock ada
 run=/run/user/$(id -u ada)
 as_ada systemctl --user daemon-reload
 as_ada systemctl --user start cwagent.socket
-within 5 as_ada cwagent status
-within 5 sh -c "! [ -e /proc/$first ]"
+within 20 as_ada cwagent status
+within 20 sh -c "! [ -e /proc/$first ]"
 grep 'whoever connects gets another socket by now: leaving' /home/ada/first.log
 add own as_ada
 plug own
@@ -38,12 +38,12 @@ plug own
 say a lock that cannot be had is said, and is no loop
 as_ada systemctl --user stop cwagent.service
 rm $run/cwagent/agent.sock.lock; as_ada mkdir $run/cwagent/agent.sock.lock
-refuse plug own 2>/tmp/said
-grep 'agent: it cannot begin: open lock: .*agent.sock.lock: is a directory' /tmp/said
-within 5 sh -c "systemctl --user -M ada@ show --property=StatusText cwagent.service | grep 'it cannot begin: open lock'"
+hears() { refuse plug own 2>/tmp/said && grep -q "$1" /tmp/said; } # a machine that is busy lets the plugin's own deadline pass
+within 20 hears 'agent: it cannot begin: open lock: .*agent.sock.lock: is a directory'
+within 20 sh -c "systemctl --user -M ada@ show --property=StatusText cwagent.service | grep 'it cannot begin: open lock'"
 restarts=$(unit NRestarts)
 rmdir $run/cwagent/agent.sock.lock
-within 5 plug own
+within 20 plug own
 [ "$(unit NRestarts)" = "$restarts" ]
 
 say while it waits for another agent it says so
@@ -52,14 +52,14 @@ as_ada mkdir -p /home/ada/.config/systemd/user/cwagent.service.d
 printf '[Service]\nWatchdogSec=4\n' >/home/ada/.config/systemd/user/cwagent.service.d/soon.conf
 as_ada systemctl --user daemon-reload
 as_ada flock -o $run/cwagent/agent.sock.lock sleep 100 &
-within 5 refuse as_ada flock -n $run/cwagent/agent.sock.lock true
+within 20 refuse as_ada flock -n $run/cwagent/agent.sock.lock true
 refuse as_ada cwagent status 2>/tmp/said
 grep 'it cannot begin yet: another agent serves' /tmp/said
 was=$(pid)
 say where nobody reaches it, it is ended, even while it waits
 as_ada python3 -c 'import socket, time
 s = socket.socket(socket.AF_UNIX); s.bind("/home/ada/mute"); s.listen(99); time.sleep(600)' & mute=$!
-within 5 test -S /home/ada/mute
+within 20 test -S /home/ada/mute
 mount --bind /home/ada/mute $run/cwagent/agent.sock # which no watch on the folder sees
 within 20 sh -c "[ ! -e /proc/$was ]"
 umount $run/cwagent/agent.sock
@@ -79,7 +79,7 @@ kill $(pgrep -u ada -x sleep)
 wait $fetch
 echo "from a lock that is free to the answer: $(($(ms) - start)) ms"
 [ "$(pid) $(unit NRestarts)" = "$was $restarts" ]
-within 5 sh -c "journalctl -o cat _UID=$(id -u ada) | grep -q 'asked to read the config again'"
+within 20 sh -c "journalctl -o cat _UID=$(id -u ada) | grep -q 'asked to read the config again'"
 rm -r /home/ada/.config/systemd/user/cwagent.service.d
 as_ada systemctl --user daemon-reload
 
@@ -108,7 +108,7 @@ for v in CWAGENT_STATE_DIR CWAGENT_CONFIG; do
   grep '^hint: its environment is the service manager.s: systemctl --user show-environment' /tmp/said
   refuse as_ada cwagent status 2>/tmp/said
   grep "it cannot begin: $v" /tmp/said
-  within 5 sh -c "systemctl --user -M ada@ show --property=StatusText cwagent.service | grep 'it cannot begin: $v'"
+  within 20 sh -c "systemctl --user -M ada@ show --property=StatusText cwagent.service | grep 'it cannot begin: $v'"
   [ "$(unit NRestarts)" = "$restarts" ]
 done
 environment
@@ -121,9 +121,9 @@ refuse plug own 2>/tmp/said
 grep 'socket: folder .* is open to other users (mode 755)' /tmp/said
 refuse as_ada cwagent status 2>/tmp/said
 grep 'is open to other users' /tmp/said
-within 5 sh -c "systemctl --user -M ada@ show --property=StatusText cwagent.service | grep 'is open to other users'"
+within 20 sh -c "systemctl --user -M ada@ show --property=StatusText cwagent.service | grep 'is open to other users'"
 chmod 700 $run/cwagent
-within 5 plug own
+within 20 plug own
 [ "$(unit NRestarts)" = "$restarts" ]
 
 say state of a newer agent: who asks is told so, and it is no loop
@@ -147,7 +147,7 @@ while True:
     held.append(s.accept())
 P
 python3 /tmp/silent.py & silent=$!
-within 5 sh -c "grep -q :24E3 /proc/net/tcp"
+within 20 sh -c "grep -q :24E3 /proc/net/tcp"
 printf 's3cr3t-slow-one' | as_ada cwagent add slow --no-verify --expires 8h --server https://127.0.0.1:9443 >/dev/null
 as_ada sh -c 'cat >/home/ada/.config/cwagent/config.yaml' <<'C'
 credentials:
@@ -156,10 +156,10 @@ credentials:
   source: {command: {argv: [/usr/bin/sleep, "25"], timeout: 30s}}
 C
 known() { { as_ada cwagent status -o name || true; } | grep -qx "$1"; }
-within 5 known late
+within 20 known late
 for what in 'verify slow' 'rotate late'; do
   as_ada timeout 20 cwagent $what >/home/ada/said 2>&1 & asking=$!
-  within 5 sh -c "pgrep -u ada -f 'cwagent $what'"
+  within 20 sh -c "pgrep -u ada -f 'cwagent $what'"
   sleep 0.5 # it is being answered
   touch /home/ada/go
   for i in 1 2; do
@@ -208,9 +208,9 @@ for what in $run/cwagent/agent.sock $run/cwagent; do
   plug own
   was=$(pid)
   rm -r $what
-  within 5 test -S $run/cwagent/agent.sock
-  within 5 plug own
-  within 5 sh -c "! [ -e /proc/$was ]"
+  within 20 test -S $run/cwagent/agent.sock
+  within 20 plug own
+  within 20 sh -c "! [ -e /proc/$was ]"
   journal | grep 'the socket is gone: leaving, for a new one'
 done
 say also where no agent runs: a fetch has it made anew, and so does whoever starts the service

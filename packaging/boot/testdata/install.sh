@@ -32,7 +32,7 @@ refuse as_ada /home/ada/other/cwagent service install 2>/tmp/said
 grep '^cwagent: service: systemctl restart cwagent.service: ' /tmp/said
 rm -r /home/ada/.config/systemd/user/cwagent.service.d
 units | xargs cat | cmp - /tmp/before
-within 5 serving /home/ada/.local/bin/cwagent
+within 20 serving /home/ada/.local/bin/cwagent
 mine uninstall
 none
 
@@ -49,7 +49,7 @@ done
 odd='/home/ada/ä b {{c}} 50%h'
 mv /home/ada/program "$odd"
 as_ada "$odd/cwagent" service install
-within 5 serving "$odd/cwagent"
+within 20 serving "$odd/cwagent"
 as_ada "$odd/cwagent" service uninstall
 none
 
@@ -109,7 +109,7 @@ kill -STOP "$(pid)"
 was=$(pid) why='the running agent may have tokens in memory only: agent: '
 for verb in install restart; do refused $verb; done
 kill -CONT "$was"
-within 5 holds
+within 20 holds
 mine restart --force
 refuse holds
 
@@ -123,12 +123,12 @@ why='the running agent has tokens in memory only, which are gone when it leaves:
 refused restart
 kill -CONT $keyring
 mine restart
-within 5 sh -c "$(declare -f plug as_ada); info='$info' plug late | grep -q s3cr3t-two"
+within 20 sh -c "$(declare -f plug as_ada); info='$info' plug late | grep -q s3cr3t-two"
 as_ada /home/ada/.local/bin/cwagent forget late
 mine stop
 as_ada systemctl --user stop cwagent.socket
 as_ada sh -c '/home/ada/.local/bin/cwagent agent </dev/null >/dev/null 2>&1 &'
-within 5 as_ada sh -c '/home/ada/.local/bin/cwagent status | grep ^agent'
+within 20 as_ada sh -c '/home/ada/.local/bin/cwagent status | grep ^agent'
 hold --replace
 why='the running agent has tokens in memory only, which are gone when it leaves: brief$'
 for verb in install restart; do refused $verb; done
@@ -137,19 +137,19 @@ holds
 
 say nor where the socket of the manager takes over: they are handed on
 mine start
-within 5 holds
-within 5 sh -c "systemctl --user -M ada@ is-active cwagent.service"
+within 20 holds
+within 20 sh -c "systemctl --user -M ada@ is-active cwagent.service"
 mine stop --force
 as_ada systemctl --user stop cwagent.socket
 as_ada sh -c '/home/ada/.local/bin/cwagent agent </dev/null >/dev/null 2>&1 &'
-within 5 as_ada sh -c '/home/ada/.local/bin/cwagent status | grep ^agent'
+within 20 as_ada sh -c '/home/ada/.local/bin/cwagent status | grep ^agent'
 hold --replace
 as_ada systemctl --user start cwagent.socket
-within 5 holds
+within 20 holds
 mine restart --force
 refuse holds 2>/dev/null
 mine uninstall
-within 5 sh -c '! pgrep -u ada -x cwagent'
+within 20 sh -c '! pgrep -u ada -x cwagent'
 
 say nor by an upgrade of the package
 dpkg -i /opt/t/old.deb >/dev/null
@@ -185,11 +185,11 @@ refuse grep -E '^(removed|a package)' /tmp/said
 as_ada systemctl --user unmask cwagent.socket cwagent.service 2>/dev/null
 dpkg -P cwagent >/dev/null 2>&1
 as_ada sh -c '/home/ada/.local/bin/cwagent agent </dev/null >/dev/null 2>&1 &'
-within 5 as_ada sh -c '/home/ada/.local/bin/cwagent status | grep ^agent'
+within 20 as_ada sh -c '/home/ada/.local/bin/cwagent status | grep ^agent'
 mine install
 test -e $run/cwagent/launch
 mine uninstall
-within 5 sh -c '! pgrep -u ada -x cwagent'
+within 20 sh -c '! pgrep -u ada -x cwagent'
 refuse plug own 2>/dev/null
 refuse pgrep -u ada -x cwagent
 
@@ -200,7 +200,7 @@ for verb in start restart; do
   rm -r $run/cwagent
   within 10 sh -c "[ ! -e /proc/$was ]" # it has asked for a new socket, and left
   mine $verb
-  within 5 mine status
+  within 20 mine status
   mine status | grep "started by the service manager"
 done
 rm -r $run/cwagent
@@ -241,18 +241,18 @@ dpkg -r cwagent 2>/tmp/said >/dev/null
 refuse grep 'user ada' /tmp/said
 dpkg -i /opt/t/old.deb >/dev/null
 as_ada sh -c 'cwagent agent </dev/null >/dev/null 2>&1 &'
-within 5 as_ada sh -c 'cwagent status | grep "^agent .*0\.0\.1"'
+within 20 as_ada sh -c 'cwagent status | grep "^agent .*0\.0\.1"'
 dpkg -i /opt/t/new.deb 2>&1 >/dev/null | grep -x "cwagent: user ada: an agent that was started by hand (pid $(pgrep -u ada -x cwagent)) is still the one before; cwagent service start, or ending it, replaces it"
 as_ada cwagent service start
-within 5 as_ada sh -c 'cwagent status | grep "^agent .*0\.0\.2"'
+within 20 as_ada sh -c 'cwagent status | grep "^agent .*0\.0\.2"'
 as_ada cwagent service stop
 as_ada systemctl --user stop cwagent.socket
 as_ada sh -c 'cwagent agent </dev/null >/dev/null 2>&1 &'
-within 5 as_ada sh -c 'cwagent status | grep ^agent'
+within 20 as_ada sh -c 'cwagent status | grep ^agent'
 by_hand=$(pgrep -u ada -x cwagent)
 dpkg -r cwagent 2>&1 >/dev/null | grep -x "cwagent: user ada: an agent that was started by hand goes on, and holds tokens in memory, until: kill $by_hand"
 kill $by_hand
-within 5 sh -c '! pgrep -u ada -x cwagent'
+within 20 sh -c '! pgrep -u ada -x cwagent'
 
 say no link of a person to the units of a package is left, and no mask overwritten
 dpkg -i /opt/t/new.deb >/dev/null
@@ -318,7 +318,7 @@ as_ada cwagent service install >/tmp/said
 cat /tmp/said
 grep '^it stays enabled for everybody only: systemctl reenable cwagent.service cwagent.socket: ' /tmp/said
 grep -x 'started, and at each login: cwagent.socket' /tmp/said
-within 5 as_ada sh -c 'cwagent service status | grep "^agent"'
+within 20 as_ada sh -c 'cwagent service status | grep "^agent"'
 as_ada cwagent service uninstall >/tmp/said
 grep -x 'stopped: cwagent.service' /tmp/said
 refuse mine install 2>/tmp/said
@@ -346,6 +346,6 @@ rpm -U --oldpackage /opt/t/old.rpm
 refuse systemctl --global is-enabled cwagent.socket 2>/dev/null # whoever has disabled it has meant it
 command rpm -e --force-debian cwagent 2>/tmp/said
 grep '^hint: .*cwagent restore --all$' /tmp/said
-within 5 sh -c '! pgrep -u ada -x cwagent'
+within 20 sh -c '! pgrep -u ada -x cwagent'
 refuse test -e /usr/bin/cwagent
 say done

@@ -3,6 +3,7 @@
 set -euo pipefail
 rm -f /var/lib/man-db/auto-update # its index, made anew at each dpkg -i, takes most of the time
 trap 'echo "FAILED at line $LINENO: $BASH_COMMAND" >&2' ERR
+trap '[ $? = 0 ] || { echo "== the last of the journal"; journalctl -q -b --no-pager -o short-precise -n 60 _COMM=cwagent + _COMM=systemd; }' EXIT
 
 say() { echo "== $*"; }
 ms() { echo $(($(date +%s%N) / 1000000)); }

@@ -35,7 +35,7 @@ say with a hundred credentials the first kubectl starts the agent
 as_ada sh -c 'for i in $(seq 99); do printf "s3cr3t-%s-of-ada" $i | cwagent add c$i --no-verify --expires 90d --server https://x.example; done' >/dev/null
 as_ada systemctl --user stop cwagent.service
 start=$(ms); kube; echo "from an inactive service to kubectl's answer: $(($(ms) - start)) ms"
-within 5 sh -c "systemctl --user -M ada@ show --property=StatusText cwagent.service | grep '100 credentials, next expiry'"
+within 20 sh -c "systemctl --user -M ada@ show --property=StatusText cwagent.service | grep '100 credentials, next expiry'"
 # A busy machine makes a start late, never early: the best wall time is ours alone, and so
 # is what the processors have done for it, which is looked at a little after READY, when
 # the keyring is being read. That most are late for another reason, the median says.
@@ -69,7 +69,7 @@ for signal in SEGV KILL; do
   kill -$signal "$was"
   kube
   echo "from SIG$signal to kubectl's answer: $(($(ms) - start)) ms"
-  within 5 test "$(pid)" != "$was"
+  within 20 test "$(pid)" != "$was"
 done
 was=$(pid)
 printf '[Service]\nWatchdogSec=2\n' | drop_in
@@ -88,7 +88,7 @@ as_ada python3 -c 'import socket, time
 dead, mute = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
 dead.bind("/home/ada/dead"); mute.bind("/home/ada/mute"); mute.listen(99); time.sleep(600)' &
 for other in dead mute; do
-  within 5 test -S /home/ada/$other
+  within 20 test -S /home/ada/$other
   was=$(pid); before=$(timeouts)
   mount --bind /home/ada/$other $socket # which no watch on the folder sees
   within 20 sh -c "[ ! -e /proc/$was ]"
@@ -102,7 +102,7 @@ say it comes back however often it crashes
 for i in $(seq 8); do
   was=$(pid)
   kill -KILL "$was"
-  within 5 sh -c "p=\$(systemctl --user -M ada@ show --property=MainPID --value cwagent.service); [ \$p != 0 ] && [ \$p != $was ]"
+  within 20 sh -c "p=\$(systemctl --user -M ada@ show --property=MainPID --value cwagent.service); [ \$p != 0 ] && [ \$p != $was ]"
 done
 kube
 
@@ -126,7 +126,7 @@ kube
 say reload
 as_ada sh -c 'printf "logLevel: debug\n" >> /home/ada/.config/cwagent/config.yaml'
 as_ada systemctl --user reload cwagent.service
-within 5 sh -c "journalctl _UID=$(id -u ada) -o cat | grep -q 'asked to read the config again'"
+within 20 sh -c "journalctl _UID=$(id -u ada) -o cat | grep -q 'asked to read the config again'"
 refuse sh -c "journalctl -o cat | grep CW-SECRET"
 
 say nobody else is served
@@ -178,6 +178,7 @@ load control kubectl "$(sed -n 's/^ *server: //p' /home/ada/.kube/config | head 
 as_bob env CWAGENT_SOCKET=$own/agent.sock load control fetch >/tmp/control.fetch & loads="$loads $!"
 sleep 3
 touch /home/ada/begun
+within 20 as_ada cwagent status # the reload before it may last
 old=$(agent version)
 dpkg -i /opt/t/new.deb >/dev/null
 within 20 sh -c "[ \"\$(runuser -u ada -- env XDG_RUNTIME_DIR=/run/user/$(id -u ada) HOME=/home/ada cwagent status -o json | grep -c '\"version\": \"$old\"')\" = 0 ]"
