@@ -103,8 +103,7 @@ plug own
 say a reason that does not pass is said, and is no loop
 for v in CWAGENT_STATE_DIR CWAGENT_CONFIG; do
   environment $v=rel/x
-  refuse plug own 2>/tmp/said
-  grep "agent: it cannot begin: $v: rel/x is not an absolute path" /tmp/said
+  within 20 hears "agent: it cannot begin: $v: rel/x is not an absolute path"
   grep '^hint: its environment is the service manager.s: systemctl --user show-environment' /tmp/said
   refuse as_ada cwagent status 2>/tmp/said
   grep "it cannot begin: $v" /tmp/said
@@ -117,8 +116,7 @@ plug own
 say a folder of the socket that others may enter is said, and is no loop
 as_ada systemctl --user stop cwagent.service
 chmod 755 $run/cwagent
-refuse plug own 2>/tmp/said
-grep 'socket: folder .* is open to other users (mode 755)' /tmp/said
+within 20 hears 'socket: folder .* is open to other users (mode 755)'
 refuse as_ada cwagent status 2>/tmp/said
 grep 'is open to other users' /tmp/said
 within 20 sh -c "systemctl --user -M ada@ show --property=StatusText cwagent.service | grep 'is open to other users'"
@@ -131,12 +129,11 @@ state=/home/ada/.local/state/cwagent/credentials.json
 as_ada systemctl --user stop cwagent.service
 as_ada cp $state /home/ada/kept
 as_ada sh -c "echo '{\"version\": 1000}' >$state"
-refuse plug own 2>/tmp/said
-grep 'it was written by a newer cwagent (form 1000' /tmp/said
+within 20 hears 'it was written by a newer cwagent (form 1000'
 grep 'hint: run the newer cwagent' /tmp/said
 [ "$(unit NRestarts)" = "$restarts" ]
 as_ada cp /home/ada/kept $state
-within 3 plug own
+within 20 plug own
 
 say a restart while an answer takes long, or a source: nobody fails, nobody waits for long
 cat >/tmp/silent.py <<'P'
