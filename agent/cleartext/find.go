@@ -1,0 +1,133 @@
+// Package cleartext finds tokens that lie in clear in the files of other programs:
+// variables of shells, of Terraform and the like, histories, settings of S3 clients.
+// (Kubeconfigs are the matter of package kubeconfig.)
+//
+// It is pure: text in, places out. A place says where a token is and what it is called
+// there, and never holds a byte of it, so that nothing that is made of a place can show
+// one. What begins as CoreWeave's tokens do is found wherever it stands; a value of
+// another shape only where one of the variables is set that such a token belongs into.
+// What merely stands for a token is none: $TOKEN, ${TOKEN}, $(cwagent token prod), <token>,
+// xxxx, op://vault/item.
+package cleartext
+
+import (
+	"bytes"
+	"regexp"
+	"strings"
+)
+
+// A Place is where a token lies.
+type Place struct {
+	Line     int    // counted from 1
+	Variable string // that it is the value of; empty where that is not to be seen
+	Section  string // of an INI file: [profile train] is "train"; empty outside of one
+}
+
+// Known are the variables that programs read such a token from, the usual one first.
+var Known = []string{"COREWEAVE_API_TOKEN", "CW_API_TOKEN", "CW_API_ACCESS_TOKEN", "CW_TOKEN", "CWSANDBOX_API_KEY"}
+
+var (
+	// token is what begins as CoreWeave's do. Its alphabet is unpublished: what ends a JSON
+	// string, a quoted word or a bare one ends it. One that begins with a sign is a
+	// pattern that somebody searched for.
+	token = regexp.MustCompile(`CW-SECRET-([A-Za-z0-9][^\s"'` + "`" + `\\<>{}()\[\],;|&$]*)`)
+
+	// assigned is a known variable that gets a value, in the ways of shells (also fish's
+	// "set -gx NAME VALUE" and csh's setenv), of env files, YAML, JSON, HCL, fish_variables
+	// and pam_environment. Terraform and Ansible have them in lower case.
+	assigned = regexp.MustCompile(`(?i)(?:^|[^A-Za-z0-9_])((?:TF_VAR_)?(?:` + strings.Join(Known, "|") + `))(?:["']?[ \t]*[=:][ \t]*|[ \t]+(?:DEFAULT=|OVERRIDE=)?)(?:"([^"\n]*)"|'([^'\n]*)'|([^\s"';|&,)]*))`)
+
+	// named is what stands before a value: a name and a sign that gives it the value. A
+	// name that follows another sign may be part of a secret, and is none.
+	named = regexp.MustCompile(`(?:^|[\s"',;{(?&|])(?:coreweave:)?(-{0,2}[A-Za-z_][A-Za-z0-9_-]*)(?:["']?\s*[=:]\s*["']?(?:Bearer\s+)?|["']?\s+(?:DEFAULT=|OVERRIDE=)?["']?)$`)
+
+	// sets is what comes before a name that gets its value without a sign.
+	sets = regexp.MustCompile(`(?:^|[\s;|&])(?:set(?:\s+-\S+)*|setenv|SETUVAR(?:\s+-\S+)*)\s+$`)
+
+	// section is the head of an INI file's section.
+	section = regexp.MustCompile(`^\s*\[\s*(?:profile\s+)?["']?([^\]"']+?)["']?\s*\]`)
+)
+
+// Find returns the places of a text of that kind, in its order, each variable once a
+// line. It takes time in proportion to the text.
+func Find(kind Kind, text []byte) (places []Place) {
+	if !bytes.Contains(text, []byte(prefix)) && !assigned.Match(text) {
+		return nil
+	}
+	line, inside := 0, ""
+	for raw := range bytes.Lines(text) {
+		line++
+		s := string(raw)
+		if kind == S3 {
+			if m := section.FindStringSubmatch(s); m != nil {
+				inside = m[1]
+			}
+		}
+		for _, v := range variables(unescape(kind, s)) {
+			places = append(places, Place{line, v, hideTokens(inside)})
+		}
+	}
+	return places
+}
+
+const prefix = "CW-SECRET-"
+
+// A line may have 8 MiB: of so many tokens in one the names are looked for, in so many
+// bytes before each.
+const (
+	most  = 100
+	reach = 256
+)
+
+// variables returns what the tokens of a line are called, each name once.
+func variables(line string) (names []string) {
+	had := map[string]bool{}
+	add := func(name string) {
+		if !had[name] {
+			had[name] = true
+			names = append(names, name)
+		}
+	}
+	for _, at := range token.FindAllStringSubmatchIndex(line, most) {
+		if !stands(line[at[2]:min(at[3], at[2]+reach)]) {
+			add(nameBefore(line[max(0, at[0]-reach):at[0]]))
+		}
+	}
+	for _, m := range assigned.FindAllStringSubmatch(line, most) {
+		if value := m[2] + m[3] + m[4]; !strings.Contains(value, prefix) && likely(value) {
+			add(m[1])
+		}
+	}
+	return names
+}
+
+// nameBefore returns the name that a value has, from what stands before it.
+func nameBefore(before string) string {
+	m := named.FindStringSubmatchIndex(before)
+	if m == nil {
+		return ""
+	}
+	name, sign := before[m[2]:m[3]], before[m[3]:]
+	switch {
+	case len(name) > 64:
+		return "" // no name that a person gave
+	case strings.ContainsAny(sign, "=:"), strings.HasPrefix(name, "--"), name == "password":
+		return name
+	case sets.MatchString(before[:m[2]]):
+		return name
+	}
+	return ""
+}
+
+// unescape undoes what fish writes in place of some bytes: its history has a command of
+// several lines in one, its variables have all but letters and digits as numbers. What
+// comes out is for searching only.
+func unescape(kind Kind, line string) string {
+	switch {
+	case kind == History && strings.HasPrefix(line, "- cmd: "):
+		return strings.NewReplacer(`\\`, `\`, `\n`, " ; ").Replace(line)
+	case kind == Shell && strings.HasPrefix(line, "SET"):
+		return strings.NewReplacer(`\x2d`, "-", `\x2e`, ".", `\x2b`, "+", `\x2f`, "/", `\x3d`, "=", `\x3a`, ":", `\x7e`, "~", `\x24`, "$", `\x3c`, "<").Replace(line)
+	}
+	return line
+}
