@@ -21,6 +21,7 @@ type Place struct {
 	Line     int    // counted from 1
 	Variable string // that it is the value of; empty where that is not to be seen
 	Section  string // of an INI file: [profile train] is "train"; empty outside of one
+	Prefixed bool   // it begins as CoreWeave's do; else only its variable tells
 }
 
 // Known are the variables that programs read such a token from, the usual one first.
@@ -63,8 +64,9 @@ func Find(kind Kind, text []byte) (places []Place) {
 				inside = m[1]
 			}
 		}
-		for _, v := range variables(unescape(kind, s)) {
-			places = append(places, Place{line, v, hideTokens(inside)})
+		for _, p := range inLine(unescape(kind, s)) {
+			p.Line, p.Section = line, hideTokens(inside)
+			places = append(places, p)
 		}
 	}
 	return places
@@ -79,26 +81,36 @@ const (
 	reach = 256
 )
 
-// variables returns what the tokens of a line are called, each name once.
-func variables(line string) (names []string) {
+// inLine returns the tokens of a line, each name once.
+func inLine(line string) (places []Place) {
 	had := map[string]bool{}
-	add := func(name string) {
+	add := func(name string, prefixed bool) {
 		if !had[name] {
 			had[name] = true
-			names = append(names, name)
+			places = append(places, Place{Variable: name, Prefixed: prefixed})
 		}
 	}
+	// Most lines have neither: it takes less to see that than to search them.
+	if !strings.Contains(line, "_") && !strings.Contains(line, prefix) {
+		return nil
+	}
 	for _, at := range token.FindAllStringSubmatchIndex(line, most) {
-		if !stands(line[at[2]:min(at[3], at[2]+reach)]) {
-			add(nameBefore(line[max(0, at[0]-reach):at[0]]))
+		rest := line[at[2]:min(at[3], at[2]+reach)]
+		if stands(rest) {
+			continue
 		}
+		name := nameBefore(line[max(0, at[0]-reach):at[0]])
+		if strings.Contains(name, prefix) || len(name) >= 8 && strings.Contains(rest, name) {
+			name = "" // somebody has pasted a part of it there
+		}
+		add(name, true)
 	}
 	for _, m := range assigned.FindAllStringSubmatch(line, most) {
 		if value := m[2] + m[3] + m[4]; !strings.Contains(value, prefix) && likely(value) {
-			add(m[1])
+			add(m[1], false)
 		}
 	}
-	return names
+	return places
 }
 
 // nameBefore returns the name that a value has, from what stands before it.

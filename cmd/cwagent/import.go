@@ -60,11 +60,23 @@ With --merge the clusters, contexts and users of FILE are added to the kubeconfi
 that kubectl uses: the first of KUBECONFIG, else ~/.kube/config. "cwagent restore"
 of that file takes them out again.
 
-With --scan nothing is imported: kubeconfigs below HOME, or below the folders
-named, are searched for CKS tokens in clear. Left out are files over 8 MiB and,
-as it then says, other file systems and folders that programs fill again (.git,
-node_modules, caches). Exit code 0: none, 1: some, 2: none, but not everything
-else could be looked at.`,
+With --scan nothing is imported and nothing is changed: what lies below HOME, or
+below the folders named, is searched for CKS tokens in clear: kubeconfigs, .env
+files, what shells and logins read, their histories, variables and states of
+Terraform, settings of Pulumi, Ansible, cwic and S3 clients, .netrc. It lists the
+places, never a value, and for each what to do about it. Besides CW-SECRET-...
+it finds values of another shape in COREWEAVE_API_TOKEN, CW_API_TOKEN,
+CW_API_ACCESS_TOKEN, CW_TOKEN and CWSANDBOX_API_KEY. What is found is sent nowhere;
+an agent that runs is only asked which credentials it has.
+
+Left out are files over 8 MiB and, as it then says, other file systems and folders
+that programs fill again (.git, node_modules, caches); a history over 8 MiB is read
+from its end. Exit code 0: none, 1: some, 2: none, but not everything else could be
+looked at. With -o json each place has: file, line (0 in a history that was read from
+its end), kind (kubeconfig, env, shell, history, tfvars, tfstate, pulumi, ansible,
+object-storage, cwic, netrc), user (of a kubeconfig), variable (else, if it has one),
+cure (what to do, in words) and command (of a kubeconfig: what takes it out; else
+empty).`,
 		Example: `  cwagent import --expires 30d ~/Downloads/CWKubeconfig_cwtoken-3f9a1c7e-prod
   cwagent import --merge ~/Downloads/CWKubeconfig_cwtoken-3f9a1c7e-prod
   cwagent import --dry-run
@@ -85,7 +97,7 @@ else could be looked at.`,
 	f.BoolVar(&fl.plaintext, "allow-plaintext-keyring", false, "accept a keyring without a password: tokens lie on disk in clear")
 	f.BoolVar(&fl.merge, "merge", false, "add the clusters, contexts and users of FILE to the kubeconfig that kubectl uses")
 	f.StringArrayVar(&fl.renameContext, "rename-context", nil, "with --merge: OLD=NEW, another name for a context whose own is taken there (several allowed; NEW alone for a single one)")
-	f.BoolVar(&fl.scan, "scan", false, "only list the tokens that lie in kubeconfigs below HOME, or below the folders named")
+	f.BoolVar(&fl.scan, "scan", false, "only list the tokens that lie in clear below HOME, or below the folders named")
 	f.StringVar(&fl.pluginPath, "plugin-path", "", "absolute path of cwagent-credential to write (default: as PATH gives it)")
 	f.StringVarP(&fl.output, "output", "o", "text", "text or json; with --yes it says as well what came of it")
 	completeFlag(cmd, "output", "text", "json")

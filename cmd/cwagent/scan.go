@@ -14,13 +14,19 @@ const (
 	exitIncomplete = 2
 )
 
-// A find is a token that lies in a file in clear.
+// A find is a token that lies in a file in clear. It holds no byte of it.
 type find struct {
-	File    string   `json:"file"`
-	Line    int      `json:"line"`
-	User    string   `json:"user"`
-	ID      string   `json:"id,omitempty"`
-	Command []string `json:"command"` // that takes it out
+	File     string   `json:"file"`
+	Line     int      `json:"line"` // 0: of a file that was read from its end
+	User     string   `json:"user"` // of a kubeconfig
+	ID       string   `json:"id,omitempty"`
+	Command  []string `json:"command"`  // that takes it out of a kubeconfig; else none does alone
+	Kind     string   `json:"kind"`     // kubeconfig, or a cleartext.Kind
+	Variable string   `json:"variable"` // what it is called where it lies; empty if it is not
+	Cure     string   `json:"cure"`     // what to do, for a person
+
+	section  string
+	prefixed bool
 }
 
 // A scanner looks for tokens in files. It needs no agent and changes nothing.
@@ -30,7 +36,7 @@ type scanner struct {
 	bounds bounds
 
 	Found    []find   `json:"found"`
-	Unread   []string `json:"unread"`            // what may be a kubeconfig with a token, and why it cannot be read
+	Unread   []string `json:"unread"`            // what may have a token, and why that cannot be told
 	Files    int      `json:"files"`             // that were looked at
 	Complete bool     `json:"complete"`          // everything was looked at, but for what is skipped
 	Skipped  []string `json:"skipped"`           // folders that programs fill again, and what is on other file systems
@@ -42,8 +48,8 @@ type scanner struct {
 	bound   bool   // to that one
 	entries int    // that were met, folders included
 	bytes   int64
-	seen    []fs.FileInfo // those with a token
-	spoke   time.Time     // when the progress line was drawn last
+	seen    map[int64][]fs.FileInfo // those with a token, by their times
+	spoke   time.Time               // when the progress line was drawn last
 	drawn   bool
 	reader  []byte
 }
@@ -51,7 +57,7 @@ type scanner struct {
 func (c *cli) newScanner(b bounds) *scanner {
 	return &scanner{
 		cli: c, device: device, bounds: b, until: c.now().Add(b.time),
-		Found: []find{}, Unread: []string{}, Skipped: []string{}, reader: make([]byte, scanSize+1),
+		Found: []find{}, Unread: []string{}, Skipped: []string{}, seen: map[int64][]fs.FileInfo{}, reader: make([]byte, scanSize+1),
 	}
 }
 
@@ -69,6 +75,13 @@ func (c *cli) runScan(ctx context.Context, roots []string, output string) error 
 		}
 	}
 	s.clear()
+	var how cure
+	if len(s.Found) > 0 {
+		how = s.newCure(ctx)
+	}
+	for i := range s.Found {
+		s.Found[i].Cure = how.words(s.Found[i : i+1])
+	}
 	s.Complete = s.Stopped == "" && len(s.Unread) == 0 && s.NoAccess == 0
 	if output == "json" {
 		enc := json.NewEncoder(c.out)
@@ -77,7 +90,7 @@ func (c *cli) runScan(ctx context.Context, roots []string, output string) error 
 			return err
 		}
 	} else {
-		s.print()
+		s.print(how)
 	}
 	switch {
 	case len(s.Found) > 0:
@@ -101,36 +114,4 @@ func (s *scanner) clear() {
 	if s.drawn {
 		fmt.Fprint(s.err, "\r\x1b[K")
 	}
-}
-
-func (s *scanner) print() {
-	last := ""
-	for _, f := range s.Found {
-		if f.File != last {
-			last = f.File
-			fmt.Fprintf(s.out, "%s\n  take it out: cwagent import %s\n", printable(f.File), quotedWord(f.File))
-		}
-		fmt.Fprintf(s.out, "  line %d, user %s %s\n", f.Line, printable(f.User), f.ID)
-	}
-	for _, why := range s.Unread {
-		fmt.Fprintf(s.err, "note: may hold a token, and cannot be read: %s\n", printable(why))
-	}
-	if s.NoAccess > 0 {
-		fmt.Fprintf(s.err, "note: %d files or folders are not yours to read\n", s.NoAccess)
-	}
-	if len(s.Skipped) > 0 {
-		fmt.Fprintf(s.err, "note: %s left out (.git, node_modules, caches, other file systems): -o json names them, cwagent import --scan FOLDER looks into one\n", counted(len(s.Skipped), "place"))
-	}
-	if s.Stopped != "" {
-		fmt.Fprintf(s.err, "note: not everything was looked at, the limit is %s: name a folder, cwagent import --scan FOLDER\n", s.Stopped)
-	}
-	fmt.Fprintf(s.out, "%s found, %s searched\n", counted(len(s.Found), "token"), counted(s.Files, "file"))
-}
-
-// counted writes a number and what there is of it.
-func counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

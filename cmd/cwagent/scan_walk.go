@@ -1,20 +1,16 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/cwagent/cwagent/agent"
 	"github.com/cwagent/cwagent/agent/kubeconfig"
 )
 
@@ -28,9 +24,6 @@ type bounds struct {
 
 var scanBounds = bounds{depth: 32, entries: 1_000_000, bytes: 4 << 30, time: 5 * time.Minute}
 
-// scanSize is the most of one file: a kubeconfig with 5,000 users has 2 MB.
-const scanSize = 8 << 20
-
 // skippedFolders are those that hold what programs can fetch again, or the history of
 // what is beside them.
 var skippedFolders = []string{".git", ".hg", ".svn", "node_modules", ".cache", "Caches", "__pycache__", ".venv", ".npm", ".cargo", ".rustup"}
@@ -40,14 +33,6 @@ var goModules = filepath.Join("go", "pkg", "mod")
 
 // errStop ends the walk.
 var errStop = errors.New("a bound of the scan was met")
-
-// tokenPrefix is how CoreWeave's API Access Tokens begin; agent.IsAPIToken judges
-// what it leads to.
-const tokenPrefix = "CW-SECRET-"
-
-// usersKey is what a kubeconfig with a token has, in YAML or JSON: its kind may be
-// missing.
-var usersKey = regexp.MustCompile(`users["']?\s*:`)
 
 // walk looks at what is below root, on its file system.
 func (s *scanner) walk(ctx context.Context, root string) error {
@@ -108,7 +93,7 @@ func (s *scanner) enter(path, root string, d fs.DirEntry) error {
 	}
 	info, err := d.Info()
 	if slices.Contains(skippedFolders, d.Name()) || strings.HasSuffix(path, string(filepath.Separator)+goModules) || err == nil && s.elsewhere(info) {
-		s.Skipped = append(s.Skipped, path)
+		s.Skipped = append(s.Skipped, kubeconfig.HideTokens(path))
 		return fs.SkipDir
 	}
 	return nil
@@ -125,6 +110,9 @@ func (s *scanner) elsewhere(info fs.FileInfo) bool {
 // the device of its folder tells: on some file systems, such as overlays, files have
 // others than their folders.
 func (s *scanner) leadsElsewhere(path string) bool {
+	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink == 0 {
+		return false // the walk has judged its folder
+	}
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil || filepath.Dir(real) == filepath.Dir(path) {
 		return false
@@ -154,64 +142,4 @@ func (s *scanner) unread(err error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		s.NoAccess++
 	}
-}
-
-// look looks into one file. A link counts as the file that it leads to: people
-// keep ~/.kube/config elsewhere.
-func (s *scanner) look(path string) {
-	info, err := os.Stat(path)
-	if err != nil || !info.Mode().IsRegular() || info.Size() > scanSize || info.Size() < 32 {
-		return
-	}
-	if s.leadsElsewhere(path) {
-		s.Skipped = append(s.Skipped, path)
-		return
-	}
-	s.Files++
-	text, err := s.read(path)
-	if err != nil {
-		s.unread(err)
-		return
-	}
-	s.bytes += int64(len(text))
-	if kubeconfig.UTF16(text) {
-		text = bytes.ReplaceAll(text, []byte{0}, nil) // enough to find what is in ASCII
-	}
-	if !bytes.Contains(text, []byte(tokenPrefix)) || !usersKey.Match(text) {
-		return
-	}
-	if slices.ContainsFunc(s.seen, func(had fs.FileInfo) bool { return os.SameFile(had, info) }) {
-		return
-	}
-	s.seen = append(s.seen, info)
-	f, err := kubeconfig.Read(path)
-	if err != nil {
-		s.Unread = append(s.Unread, err.Error())
-		return
-	}
-	id, _ := kubeconfig.Download(path)
-	for _, u := range f.Users {
-		if agent.IsAPIToken(u.Token) {
-			s.Found = append(s.Found, find{path, u.Line, kubeconfig.HideTokens(u.Name), id, []string{"cwagent", "import", path}})
-		}
-	}
-}
-
-// read reads a file, unless it does not begin as a text.
-func (s *scanner) read(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	n, err := io.ReadFull(f, s.reader[:512])
-	if err == nil && (kubeconfig.UTF16(s.reader[:n]) || bytes.IndexByte(s.reader[:n], 0) < 0) {
-		var more int
-		more, err = io.ReadFull(f, s.reader[n:])
-		n += more
-	}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		err = nil
-	}
-	return s.reader[:n], err
 }

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// scanLines is how many places of one file are shown.
+const scanLines = 20
+
+// print shows what was found, by file, and what was not looked at.
+func (s *scanner) print(c cure) {
+	for from := 0; from < len(s.Found); {
+		to := from + 1
+		for to < len(s.Found) && s.Found[to].File == s.Found[from].File {
+			to++
+		}
+		s.printFile(c, s.Found[from:to])
+		from = to
+	}
+	if len(c.choice) > 0 && len(s.Found) > 0 {
+		fmt.Fprintf(s.err, "note: NAME is one of %s\n", strings.Join(c.choice, ", "))
+	}
+	for _, why := range s.Unread {
+		fmt.Fprintf(s.err, "note: may hold a token, and cannot be read: %s\n", printable(why))
+	}
+	if s.NoAccess > 0 {
+		fmt.Fprintf(s.err, "note: %d files or folders are not yours to read\n", s.NoAccess)
+	}
+	if len(s.Skipped) > 0 {
+		fmt.Fprintf(s.err, "note: %s left out (.git, node_modules, caches, other file systems): -o json names them, cwagent import --scan FOLDER looks into one\n", counted(len(s.Skipped), "place"))
+	}
+	if s.Stopped != "" {
+		fmt.Fprintf(s.err, "note: not everything was looked at, the limit is %s: name a folder, cwagent import --scan FOLDER\n", s.Stopped)
+	}
+	fmt.Fprintf(s.out, "%s found, %s searched\n", counted(len(s.Found), "token"), counted(s.Files, "file"))
+}
+
+// printFile shows the finds of one file.
+func (s *scanner) printFile(c cure, found []find) {
+	fmt.Fprintf(s.out, "%s\n  take it out: %s\n", printable(found[0].File), c.words(found))
+	for i, f := range found {
+		if i == scanLines && f.Kind != kindKubeconfig {
+			fmt.Fprintf(s.out, "  and %d more\n", len(found)-i)
+			return
+		}
+		fmt.Fprintf(s.out, "  %s\n", f.place())
+	}
+}
+
+// place says where in its file a find is.
+func (f find) place() string {
+	switch {
+	case f.Kind == kindKubeconfig:
+		return fmt.Sprintf("line %d, user %s %s", f.Line, printable(f.User), f.ID)
+	case f.Line == 0 && f.Variable == "":
+		return "near its end"
+	case f.Line == 0:
+		return "near its end, " + f.Variable
+	case f.Variable == "":
+		return fmt.Sprintf("line %d", f.Line)
+	}
+	return fmt.Sprintf("line %d, %s", f.Line, f.Variable)
+}
+
+// counted writes a number and what there is of it.
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
