@@ -20,7 +20,6 @@ import (
 type Place struct {
 	Line     int    // counted from 1
 	Variable string // that it is the value of; empty where that is not to be seen
-	Section  string // of an INI file: [profile train] is "train"; empty outside of one
 	Prefixed bool   // it begins as CoreWeave's do; else only its variable tells
 }
 
@@ -44,9 +43,6 @@ var (
 
 	// sets is what comes before a name that gets its value without a sign.
 	sets = regexp.MustCompile(`(?:^|[\s;|&])(?:set(?:\s+-\S+)*|setenv|SETUVAR(?:\s+-\S+)*)\s+$`)
-
-	// section is the head of an INI file's section.
-	section = regexp.MustCompile(`^\s*\[\s*(?:profile\s+)?["']?([^\]"']+?)["']?\s*\]`)
 )
 
 // Find returns the places of a text of that kind, in its order, each variable once a
@@ -55,17 +51,11 @@ func Find(kind Kind, text []byte) (places []Place) {
 	if !bytes.Contains(text, []byte(prefix)) && !assigned.Match(text) {
 		return nil
 	}
-	line, inside := 0, ""
+	line := 0
 	for raw := range bytes.Lines(text) {
 		line++
-		s := string(raw)
-		if kind == S3 {
-			if m := section.FindStringSubmatch(s); m != nil {
-				inside = m[1]
-			}
-		}
-		for _, p := range inLine(unescape(kind, s)) {
-			p.Line, p.Section = line, hideTokens(inside)
+		for _, p := range inLine(unescape(kind, string(raw))) {
+			p.Line = line
 			places = append(places, p)
 		}
 	}

@@ -33,11 +33,3 @@ func stands(rest string) bool {
 	}
 	return filler.MatchString(rest) || strings.Trim(rest, rest[:1]) == "" && (len(rest) > 2 || strings.Contains("xX*_-", rest[:1]))
 }
-
-// hideTokens is for names of sections: people paste tokens into wrong places.
-func hideTokens(name string) string {
-	if strings.Contains(name, prefix) {
-		return ""
-	}
-	return name
-}

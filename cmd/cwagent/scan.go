@@ -25,8 +25,7 @@ type find struct {
 	Variable string   `json:"variable"` // what it is called where it lies; empty if it is not
 	Cure     string   `json:"cure"`     // what to do, for a person
 
-	section  string
-	prefixed bool
+	prefixed bool // it begins as CoreWeave's do
 }
 
 // A scanner looks for tokens in files. It needs no agent and changes nothing.

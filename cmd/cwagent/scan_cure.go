@@ -67,7 +67,7 @@ func (c cure) words(found []find) string {
 	case cleartext.Ansible:
 		return c.run(nil, "ansible-playbook PLAYBOOK") + `, and in its place "{{ lookup('env', 'COREWEAVE_API_TOKEN') }}"`
 	case cleartext.S3:
-		return c.first() + "cwagent aws " + c.name + " --profile " + quotedWord(c.profile(f)) + " --write, and delete the line"
+		return c.first() + "cwagent aws " + c.name + " --profile cw --write, delete the line, and use that profile"
 	case cleartext.CWIC:
 		return "cwic can keep it in the keyring (cwic auth login --help); or cwic auth token | cwagent add NAME, then cwic auth logout"
 	case cleartext.Shell:
@@ -108,15 +108,6 @@ func (c cure) another() string {
 		return "make another in the Console, and delete this one there"
 	}
 	return "cwagent rotate " + c.name + ", and delete the old one in the Console"
-}
-
-// profile is the one of the AWS settings that has the token, else one called as the
-// credential: other programs' settings have no profiles.
-func (c cure) profile(f find) string {
-	if f.section != "" && filepath.Base(filepath.Dir(f.File)) == ".aws" {
-		return f.section
-	}
-	return c.name
 }
 
 // environmentName is what the name of a variable may be.

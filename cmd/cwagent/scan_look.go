@@ -107,7 +107,7 @@ func inText(path string, kind cleartext.Kind, text []byte) ([]find, error) {
 	}
 	var found []find
 	for _, p := range cleartext.Find(kind, ascii) {
-		found = append(found, find{File: path, Line: p.Line, Command: []string{}, Kind: string(kind), Variable: p.Variable, section: p.Section, prefixed: p.Prefixed})
+		found = append(found, find{File: path, Line: p.Line, Command: []string{}, Kind: string(kind), Variable: p.Variable, prefixed: p.Prefixed})
 	}
 	return found, nil
 }
