@@ -124,7 +124,7 @@ func variablesOf(found []find, prefix string) (vars []string) {
 	return vars
 }
 
-// fromHistory takes lines out of a history. A shell writes what it remembers when it
+// fromHistory takes lines out of a history. A shell writes what was typed into it when it
 // ends, so that this one must end without.
 func fromHistory(file string, found []find) string {
 	var patterns []string
@@ -147,5 +147,5 @@ func fromHistory(file string, found []find) string {
 	for _, p := range patterns {
 		inPlace += " -e '/" + p + "/d'"
 	}
-	return "close all other shells, then " + inPlace + " " + quotedWord(file) + " && kill -9 $$ (a shell that ends as usual writes it back)"
+	return "close all other shells, then " + inPlace + " " + quotedWord(file) + " && kill -9 $$ (a shell that ends as usual may write it back)"
 }

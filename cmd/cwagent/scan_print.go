@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// scanLines is how many places of one file are shown.
+// scanLines is how many places of one file are shown, and how many files that cannot
+// be read: the sources of such a program as this one have hundreds.
 const scanLines = 20
 
 // print shows what was found, by file, and what was not looked at.
@@ -21,7 +22,11 @@ func (s *scanner) print(c cure) {
 	if len(c.choice) > 0 && len(s.Found) > 0 {
 		fmt.Fprintf(s.err, "note: NAME is one of %s\n", strings.Join(c.choice, ", "))
 	}
-	for _, why := range s.Unread {
+	for i, why := range s.Unread {
+		if i == scanLines {
+			fmt.Fprintf(s.err, "note: and %d more like these: -o json names them\n", len(s.Unread)-i)
+			break
+		}
 		fmt.Fprintf(s.err, "note: may hold a token, and cannot be read: %s\n", printable(why))
 	}
 	if s.NoAccess > 0 {
