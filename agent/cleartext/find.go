@@ -48,9 +48,6 @@ var (
 // Find returns the places of a text of that kind, in its order, each variable once a
 // line. It takes time in proportion to the text.
 func Find(kind Kind, text []byte) (places []Place) {
-	if !bytes.Contains(text, []byte(prefix)) && !assigned.Match(text) {
-		return nil
-	}
 	line := 0
 	for raw := range bytes.Lines(text) {
 		line++

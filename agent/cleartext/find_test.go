@@ -49,6 +49,7 @@ func TestFind(t *testing.T) {
 		{"fish, any variable", Shell, "set -Ux MINE '" + api + "'", "1:MINE"},
 		{"fish, other shape", Shell, "set -gx CW_TOKEN \"" + other + "\"", "1:CW_TOKEN"},
 		{"fish_variables", Shell, `SETUVAR --export CW_TOKEN:CW\x2dSECRET\x2d` + other, "1:CW_TOKEN"},
+		{"fish_variables, any variable", Shell, `SETUVAR MINE:CW\x2dSECRET\x2d` + other, "1:MINE"},
 		{"csh", Shell, "setenv CW_TOKEN " + api, "1:CW_TOKEN"},
 		{"pam", Shell, "CW_TOKEN DEFAULT=" + api + "\nCW_API_TOKEN DEFAULT=" + other, "1:CW_TOKEN 2:CW_API_TOKEN"},
 		{"environment.d", Shell, "COREWEAVE_API_TOKEN=" + api, "1:COREWEAVE_API_TOKEN"},

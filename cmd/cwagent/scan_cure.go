@@ -71,6 +71,9 @@ func (c cure) words(found []find) string {
 	case cleartext.CWIC:
 		return "cwic can keep it in the keyring (cwic auth login --help); or cwic auth token | cwagent add NAME, then cwic auth logout"
 	case cleartext.Shell:
+		if vars := variablesOf(found, ""); filepath.Base(f.File) == "fish_variables" && len(vars) > 0 {
+			return c.run(vars, "COMMAND") + "; in fish: set --erase " + strings.Join(vars, " ")
+		}
 		return c.run(variablesOf(found, ""), "COMMAND") + ", and delete the line; shells that are open have it still"
 	case cleartext.Netrc:
 		return c.run(nil, "COMMAND") + ", and delete the line"
