@@ -81,7 +81,7 @@ bench: build ## start-up, memory and crowd, as ratios in one run
 FUZZTIME ?= 2m
 FUZZ     := ./ipc:FuzzFrame ./ipc:FuzzReadFrame ./agent/render:FuzzDecode ./agent/render:FuzzAppend ./agent/kubeconfig:FuzzEdit ./agent/kubeconfig:FuzzRestore \
             ./agent/kubeconfig:FuzzMerge \
-            ./agent/coreweave:FuzzWhoami ./agent/config:FuzzConfig ./agent/source:FuzzOutput
+            ./agent/coreweave:FuzzWhoami ./agent/coreweave:FuzzKeys ./agent/config:FuzzConfig ./agent/source:FuzzOutput
 
 soak: build testbed ## the long forms: every fuzzer for FUZZTIME, 30,000 kubeconfigs, 100 times 60 days, a clock that is set (in a VM), a keyring that hangs for a minute, everything three times
 	./.ci/deps soak

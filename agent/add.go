@@ -138,7 +138,7 @@ func (a *Agent) merge(old *credential, r ipc.AddRequest, t token) (*credential, 
 		return nil, reply, notFound(r.Name)
 	case old == nil:
 		reply.Outcome = ipc.OutcomeCreated
-		return &credential{name: r.Name, token: t, setting: a.settingOf(r.Name), vigil: &vigil{}}, reply, nil
+		return &credential{name: r.Name, token: t, setting: a.settingOf(r.Name), vigil: &vigil{}, bunch: &bunch{}}, reply, nil
 	case old.token.inStore() && !r.Replace:
 		_, err := a.usable(old, a.Now())
 		return nil, reply, err // what it holds cannot be known now

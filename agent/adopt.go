@@ -127,7 +127,7 @@ func (r Record) asked() Record {
 // inherit gives next, which is what another agent has written about c, what only
 // this one has: what it has read from the store already, and what it could not save.
 func (next *credential) inherit(c *credential, r Record, now time.Time) {
-	next.setting, next.news, next.vigil = c.setting, c.news, c.vigil
+	next.setting, next.news, next.vigil, next.bunch = c.setting, c.news, c.vigil, c.bunch
 	next.asked.Store(c.asked.Load())
 	next.refusal.Store(c.refusal.Load())
 	next.settle()

@@ -27,12 +27,13 @@ import (
 )
 
 // Config is what an Agent is made of. Every field is required but Settings,
-// Others, Auto, Watched, Changed, Keep and End.
+// Exchange, Others, Auto, Watched, Changed, Keep and End.
 type Config struct {
 	Store    Store            // where tokens rest: the only one, or the one that is tried first
 	Ledger   Ledger           // where the rest is kept
 	Codec    Codec            // the language of exec credential plugins
 	Verifier Verifier         // who knows whether a token is alive
+	Exchange Exchange         // who gives object storage keys; nil: nobody
 	Now      func() time.Time // the wall clock
 	Alarm    Alarm            // the same clock, as what it wakes by
 	Log      *slog.Logger

@@ -15,8 +15,8 @@ import (
 )
 
 // A credential is the named thing that kubeconfigs refer to. It is immutable
-// but for what the atomics hold and what vigil points to: a change makes a new
-// one.
+// but for what the atomics hold and what vigil and bunch point to: a change makes
+// a new one.
 type credential struct {
 	name          string
 	revision      uint64 // 0: put gives it one
@@ -40,6 +40,7 @@ type credential struct {
 	rendered atomic.Pointer[rendering]   // the last answer, but for the token
 	refusal  atomic.Pointer[ipc.Refusal] // the last one, for status
 	vigil    *vigil                      // over those who use it; shared by all its clones
+	bunch    *bunch                      // its object storage keys; likewise
 	over     chan struct{}               // closed when another one has taken its place
 }
 
@@ -85,7 +86,7 @@ func (c *credential) clone() *credential {
 		name: c.name, token: c.token, servers: slices.Clone(c.servers),
 		noClusterInfo: c.noClusterInfo, standby: c.standby, previous: c.previous, fellBack: c.fellBack, held: c.held, guise: c.guise,
 		setting: c.setting, news: c.news, pending: c.pending, renewal: c.renewal, probes: c.probes, unsaved: c.unsaved,
-		vigil: c.vigil,
+		vigil: c.vigil, bunch: c.bunch,
 	}
 	n.asked.Store(c.asked.Load())
 	n.refusal.Store(c.refusal.Load())

@@ -6,9 +6,12 @@ import (
 	"github.com/cwagent/cwagent/ipc"
 )
 
-// AtRest returns the secrets of all tokens that the agent has.
+// AtRest returns the secrets of all tokens that the agent has, and of all keys.
 func (a *Agent) AtRest() (all []ipc.Secret) {
 	for _, c := range a.all() {
+		c.bunch.mu.Lock()
+		all = append(all, c.bunch.keys.Answer)
+		c.bunch.mu.Unlock()
 		if c.pending != nil {
 			all = append(all, c.pending.secret)
 		}

@@ -61,6 +61,26 @@ func (f *flights) room() bool {
 	return n < crowd
 }
 
+// aside has do done in the background, beside what is being done about a credential,
+// and counts it as a question about a token. It reports false if the agent does not run.
+func (f *flights) aside(a *Agent, do func(ctx context.Context)) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.life == nil {
+		return false
+	}
+	l := f.life
+	f.checks++
+	l.wg.Go(func() {
+		defer a.look() // others may have waited for this one to come to an end
+		defer func() { f.mu.Lock(); f.checks--; f.mu.Unlock() }()
+		ctx, cancel := context.WithTimeout(l.ctx, aloft)
+		defer cancel()
+		do(ctx)
+	})
+	return true
+}
+
 // chores has what is not saved saved, and what has ended swept, unless that is
 // being done.
 func (f *flights) chores(a *Agent) {

@@ -48,7 +48,7 @@ func (t token) record() Token {
 func fromRecord(r Record) *credential {
 	c := &credential{
 		name: r.Name, servers: r.Servers, noClusterInfo: r.NoClusterInfo, held: r.Held,
-		token: fromToken(r.Token), vigil: &vigil{},
+		token: fromToken(r.Token), vigil: &vigil{}, bunch: &bunch{},
 	}
 	c.token.brief = r.Ephemeral && !c.token.saved
 	if !c.token.saved {

@@ -76,6 +76,11 @@ func (a *Agent) Tend() (next time.Time) {
 				a.askRoutinely(c)
 			}
 		}
+		if at := c.keysDue(now, d); !at.IsZero() && now.Before(at) {
+			soonest(at)
+		} else if !at.IsZero() && a.flights.asking() < crowd {
+			a.exchange(c)
+		}
 		at, some := c.chores(now, a.Store.Durable())
 		soonest(at)
 		chores = chores || some

@@ -78,7 +78,7 @@ func (a *Agent) override() {
 	}
 	for name, set := range settings {
 		if !known[name] && set.Source != nil {
-			c := &credential{name: name, setting: set, vigil: &vigil{}}
+			c := &credential{name: name, setting: set, vigil: &vigil{}, bunch: &bunch{}}
 			c.token.expiry = ipc.ExpiryUnknown
 			a.put(c)
 		}

@@ -158,30 +158,21 @@ func (a *Agent) suspect(ctx context.Context, c *credential) {
 // check asks about the token of c in the background. It returns a channel that is
 // closed after that, or nil if the agent does not run.
 func (f *flights) check(a *Agent, c *credential) chan struct{} {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.life == nil {
-		return nil
-	}
-	done, l := make(chan struct{}), f.life
-	f.checks++
-	l.wg.Go(func() {
-		defer a.look()
+	done := make(chan struct{})
+	begun := f.aside(a, func(ctx context.Context) {
 		defer func() {
-			f.mu.Lock()
-			f.checks--
-			f.mu.Unlock()
 			c.vigil.mu.Lock()
 			c.vigil.check = nil
 			c.vigil.mu.Unlock()
 			close(done)
 		}()
-		ctx, cancel := context.WithTimeout(l.ctx, aloft)
-		defer cancel()
 		if _, _, err := a.examine(ctx, c); err != nil {
 			a.Log.Warn("not examined", "credential", c.name, "error", err)
 		}
 	})
+	if !begun {
+		return nil
+	}
 	return done
 }
 

@@ -31,6 +31,10 @@ type Agent interface {
 	// Token reveals the current token of a credential.
 	Token(ctx context.Context, r TokenRequest) (Secret, error)
 
+	// Keys gives out temporary keys for object storage, which the current token of a
+	// credential is good for, as the JSON that AWS tools read from a program.
+	Keys(ctx context.Context, r KeysRequest) (Secret, error)
+
 	// Verify asks those who should know whether a credential's token is alive.
 	Verify(ctx context.Context, r VerifyRequest) (VerifyReply, error)
 

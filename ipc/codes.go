@@ -19,6 +19,7 @@ const (
 	OpUnlock  Op = 13
 	OpMigrate Op = 14
 	OpStores  Op = 15
+	OpKeys    Op = 16
 )
 
 // A Code says how a request ended. Append-only: the numbers are the wire.

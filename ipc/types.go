@@ -82,6 +82,11 @@ type TokenRequest struct {
 	Dead bool   `json:"dead,omitempty"` // even one that has expired or is refused: for what is not to be used but put back
 }
 
+// KeysRequest names the credential whose token object storage keys are wanted for.
+type KeysRequest struct {
+	Name string `json:"name"`
+}
+
 // ServersRequest changes a credential's bindings; without a change it only asks.
 type ServersRequest struct {
 	Name          string   `json:"name"`

@@ -4,7 +4,7 @@
 // # Whose token goes where
 //
 // Only a token that begins with CW-SECRET- is ever sent to the CoreWeave
-// endpoint. Every token is sent to the servers of its request and to no other,
+// endpoint, be it to ask about it or to exchange it for object storage keys. Every token is sent to the servers of its request and to no other,
 // each reached with exactly its bound settings: certificate authority,
 // tls-server-name, proxy-url, insecure-skip-tls-verify. A server whose authority
 // is named but not at hand is not asked. Everything goes over https; no

@@ -253,7 +253,7 @@ func (r *agentRun) wire() (*agent.Agent, *absorb.Watcher, *supervisor) {
 	stores := allStores(set.first.Store, dir, r.memory.Keep)
 	a := agent.New(agent.Config{
 		Store: stores[0], Others: stores[1:], Auto: set.first.Store == config.StoreAuto,
-		Ledger: &ledger.File{Dir: dir}, Codec: render.Codec{}, Verifier: &set.verify,
+		Ledger: &ledger.File{Dir: dir}, Codec: render.Codec{}, Verifier: &set.verify, Exchange: &set.verify,
 		Settings: set.agent(set.first), Now: c.now, Alarm: wall.New(), Log: r.log, Version: version, Socket: r.path, Start: r.start(),
 		Host:    state.Host(),
 		Watched: func() []ipc.Watch { return watcher.Watched() },

@@ -212,6 +212,15 @@ func (l *liveVerifier) Verify(ctx context.Context, r agent.VerifyRequest) agent.
 	return v.Verify(ctx, r)
 }
 
+// Keys implements agent.Exchange.
+func (l *liveVerifier) Keys(ctx context.Context, token ipc.Secret) (agent.Keys, error) {
+	v := l.now.Load()
+	if v == nil {
+		return agent.Keys{}, &agent.SourceError{Class: agent.Broken, Why: "the config is broken, which says who may be asked"}
+	}
+	return v.Keys(ctx, token)
+}
+
 // use takes another endpoint, if it is another one.
 func (l *liveVerifier) use(s *settings, c config.CoreWeave) error {
 	if c == l.is && l.now.Load() != nil {

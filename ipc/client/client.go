@@ -64,6 +64,14 @@ func (c Client) Token(ctx context.Context, r ipc.TokenRequest) (ipc.Secret, erro
 	return c.call(ctx, ipc.OpToken, r, ipc.Secret{}, nil)
 }
 
+// Keys implements ipc.Agent. It may ask the network, and a verdict about the token
+// after that.
+func (c Client) Keys(ctx context.Context, r ipc.KeysRequest) (ipc.Secret, error) {
+	ctx, cancel := context.WithTimeout(ctx, Slow)
+	defer cancel()
+	return c.call(ctx, ipc.OpKeys, r, ipc.Secret{}, nil)
+}
+
 // Verify implements ipc.Agent.
 func (c Client) Verify(ctx context.Context, r ipc.VerifyRequest) (reply ipc.VerifyReply, err error) {
 	err = c.slow(ctx, ipc.OpVerify, r, ipc.Secret{}, &reply)

@@ -34,6 +34,7 @@ func Conform(t *testing.T, newAgent func(t *testing.T) ipc.Agent) {
 		{"fetch after a replacement", fetchReplaced},
 		{"fetch while tokens are replaced", fetchWhileReplaced},
 		{"token", token},
+		{"keys", keys},
 		{"servers", servers},
 		{"add says what it binds", addBound},
 		{"servers unbinds exactly", unbind},

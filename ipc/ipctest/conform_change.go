@@ -201,14 +201,23 @@ func unknownNames(t *testing.T, a ipc.Agent) {
 	ctx := t.Context()
 	_, statusErr := a.Status(ctx, ipc.StatusRequest{Name: "nobody"})
 	_, tokenErr := a.Token(ctx, ipc.TokenRequest{Name: "nobody"})
+	_, keysErr := a.Keys(ctx, ipc.KeysRequest{Name: "nobody"})
 	_, verifyErr := a.Verify(ctx, ipc.VerifyRequest{Name: "nobody"})
 	_, serversErr := a.Servers(ctx, ipc.ServersRequest{Name: "nobody", Add: []ipc.Server{one}})
 	_, rotateErr := a.Rotate(ctx, ipc.RotateRequest{Name: "nobody"})
 	_, rollbackErr := a.Rotate(ctx, ipc.RotateRequest{Name: "nobody", Rollback: true})
-	for _, err := range []error{statusErr, tokenErr, verifyErr, serversErr, rotateErr, rollbackErr, a.Forget(ctx, ipc.ForgetRequest{Name: "nobody"})} {
+	for _, err := range []error{statusErr, tokenErr, keysErr, verifyErr, serversErr, rotateErr, rollbackErr, a.Forget(ctx, ipc.ForgetRequest{Name: "nobody"})} {
 		wantCode(t, err, ipc.CodeNotFound)
 	}
 	wantNames(t, a, "prod")
+}
+
+// keys wants no keys where nobody gives any, and the token to be given out on.
+func keys(t *testing.T, a ipc.Agent) {
+	mustAdd(t, a, request("prod", "1"))
+	_, err := a.Keys(t.Context(), ipc.KeysRequest{Name: "prod"})
+	wantCode(t, err, ipc.CodeSource)
+	wantToken(t, a, "prod", "1")
 }
 
 // leave wants an agent to stay where a token would be lost, unless that is meant.

@@ -155,6 +155,16 @@ func (f *Fake) Token(_ context.Context, r ipc.TokenRequest) (ipc.Secret, error) 
 	return h.token.secret, err
 }
 
+// Keys implements ipc.Agent. A fake knows nobody who would give it any.
+func (f *Fake) Keys(_ context.Context, r ipc.KeysRequest) (ipc.Secret, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, err := f.lookupLocked(r.Name); err != nil {
+		return ipc.Secret{}, err
+	}
+	return ipc.Secret{}, fail(ipc.CodeSource, "credential "+r.Name+": nobody gives it object storage keys")
+}
+
 // Stores implements ipc.Agent.
 func (f *Fake) Stores(context.Context, ipc.StoresRequest) (ipc.StoresReply, error) {
 	return ipc.StoresReply{Stores: []ipc.StoreInfo{{Kind: "memory", Why: "a fake"}}}, nil

@@ -114,6 +114,13 @@ func (w watched) Token(ctx context.Context, r ipc.TokenRequest) (ipc.Secret, err
 	return reply, err
 }
 
+func (w watched) Keys(ctx context.Context, r ipc.KeysRequest) (ipc.Secret, error) {
+	w.t.Helper()
+	reply, err := w.Agent.Keys(ctx, r)
+	w.look("keys", reply, err)
+	return reply, err
+}
+
 func (w watched) Verify(ctx context.Context, r ipc.VerifyRequest) (ipc.VerifyReply, error) {
 	w.t.Helper()
 	reply, err := w.Agent.Verify(ctx, r)

@@ -65,13 +65,9 @@ func (s *Server) dispatch(ctx context.Context, f ipc.Frame, room []byte) (ipc.Fr
 	case ipc.OpForget:
 		return handle(ctx, f, nothing(s.Agent.Forget))
 	case ipc.OpToken:
-		var token ipc.Secret
-		reply, err := handle(ctx, f, func(ctx context.Context, r ipc.TokenRequest) (_ struct{}, err error) {
-			token, err = s.Agent.Token(ctx, r)
-			return struct{}{}, err
-		})
-		reply.Parts[1] = token.Append(room)
-		return reply, err
+		return reveal(ctx, f, room, s.Agent.Token)
+	case ipc.OpKeys:
+		return reveal(ctx, f, room, s.Agent.Keys)
 	case ipc.OpVerify:
 		return handle(ctx, f, s.Agent.Verify)
 	case ipc.OpRotate:
@@ -143,6 +139,17 @@ func handle[Request, Reply any](ctx context.Context, f ipc.Frame, do func(contex
 	}
 	body, err := json.Marshal(reply)
 	return ipc.Frame{Parts: [3][]byte{body}}, err
+}
+
+// reveal is handle for an operation that gives a secret and nothing else.
+func reveal[Request any](ctx context.Context, f ipc.Frame, room []byte, do func(context.Context, Request) (ipc.Secret, error)) (ipc.Frame, error) {
+	var secret ipc.Secret
+	reply, err := handle(ctx, f, nothing(func(ctx context.Context, r Request) (err error) {
+		secret, err = do(ctx, r)
+		return err
+	}))
+	reply.Parts[1] = secret.Append(room)
+	return reply, err
 }
 
 // errorFrame is the reply that carries err.

@@ -1,0 +1,303 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/cwagent/cwagent/ipc"
+	"github.com/cwagent/cwagent/ipc/peer"
+)
+
+// An Exchange gives object storage keys for a token. Its body is agent/coreweave.
+type Exchange interface {
+	// Keys gets keys for that token, one of CoreWeave's API Access Tokens. It may take
+	// as long as ctx lives. Its error is a *SourceError; Denied is what a dead token
+	// gets, and one whose owner may have no keys.
+	Keys(ctx context.Context, token ipc.Secret) (Keys, error)
+}
+
+// Keys are temporary keys for object storage.
+type Keys struct {
+	Answer  ipc.Secret // as AWS tools read them from a program
+	Expires time.Time  // by the clock of this machine
+}
+
+// keysWait is how long a request may wait that finds no keys: for the endpoint, for
+// whoami after a refusal, and for the token that takes over then. Programs of AWS give
+// a credential_process a minute or more.
+const keysWait = 25 * time.Second
+
+// keysPause is the longest time between two attempts to get keys that somebody wants.
+// A person may just have been given the right to have some.
+const keysPause = time.Minute
+
+// A bunch is the object storage keys of a credential. They are in memory only: who
+// forgets the credential or locks the agent has none left.
+//
+// CoreWeave warns of processes that ask for keys one by one, so one request is under
+// way at a time whoever wants them, and none follows a failure at once. New ones are
+// wanted when four fifths of the life of the old ones are over, without being asked if
+// somebody took those; until then, or until new ones come, the old ones serve.
+type bunch struct {
+	mu     sync.Mutex
+	keys   Keys          // the zero Keys: none
+	token  string        // which token they were got for, by its key
+	got    time.Time     // when
+	used   bool          // somebody took them
+	tried  string        // the token of the last attempt
+	trials renewal       // how the attempts with that one have failed since
+	flight chan struct{} // closed when the attempt under way is over; nil: none is
+}
+
+// Keys implements ipc.Agent.
+func (a *Agent) Keys(ctx context.Context, r ipc.KeysRequest) (ipc.Secret, error) {
+	ctx, cancel := context.WithTimeout(ctx, keysWait)
+	defer cancel()
+	answer, err := a.keysOf(ctx, r.Name)
+	p, _ := peer.FromContext(ctx)
+	if err != nil {
+		a.Log.Warn("object storage keys not given out", "credential", shownName(r.Name), "why", err.Error(), "pid", p.PID)
+		return ipc.Secret{}, err
+	}
+	a.given.Store(a.Now().UnixNano())
+	a.Log.Info("object storage keys given out", "credential", r.Name, "pid", p.PID)
+	return answer, nil
+}
+
+// keysOf returns the keys of a credential: those in memory, or new ones, for which it
+// waits. Where those in memory still serve that is only a moment.
+func (a *Agent) keysOf(ctx context.Context, name string) (ipc.Secret, error) {
+	for waited := false; ; {
+		c, err := a.entitled(ctx, name) // which may have changed while this waited
+		if err != nil {
+			return ipc.Secret{}, err
+		}
+		answer, due := a.take(c)
+		if !due || waited && !answer.Empty() {
+			return answer, nil
+		}
+		over := a.exchange(c)
+		switch {
+		case over == nil && !answer.Empty():
+			return answer, nil
+		case over == nil || waited:
+			return ipc.Secret{}, a.keyless(c)
+		}
+		wait := keysWait
+		if !answer.Empty() {
+			wait = patient
+		}
+		waited = !comes(ctx, over, wait)
+	}
+}
+
+// comes waits for done, and reports whether it was closed in time.
+func comes(ctx context.Context, done <-chan struct{}, wait time.Duration) bool {
+	late := time.NewTimer(wait)
+	defer late.Stop()
+	select {
+	case <-done:
+		return true
+	case <-late.C:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+// entitled returns the credential of that name, if its token can be exchanged: under
+// the same conditions under which it would be given out.
+func (a *Agent) entitled(ctx context.Context, name string) (*credential, error) {
+	if since, _ := a.locked(); !since.IsZero() {
+		return nil, ErrAgentLocked(since, a.Now())
+	}
+	c, err := a.seek(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := a.usable(c, a.Now()); err != nil {
+		a.wait(ctx, c, false)
+		if c, err = a.lookup(name); err != nil {
+			return nil, err
+		}
+		if _, err := a.usable(c, a.Now()); err != nil {
+			return nil, err
+		}
+	}
+	if !IsAPIToken(c.token.secret) {
+		return nil, invalid("credential "+quote(name)+": its token is none of CoreWeave's API Access Tokens, and no other is exchanged for object storage keys",
+			"one that begins "+apiTokenPrefix+" is: cwagent add NAME")
+	}
+	return c, nil
+}
+
+// take returns the keys that c can give out now, if there are any, and whether others
+// are wanted.
+func (a *Agent) take(c *credential) (answer ipc.Secret, due bool) {
+	now := a.Now()
+	b := c.bunch
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.goodLocked(c, now) {
+		b.keys = Keys{}
+		return ipc.Secret{}, true
+	}
+	if !b.used {
+		b.used = true
+		a.look() // from now on they are looked after
+	}
+	return b.keys.Answer, b.token != c.token.key || !now.Before(b.renewAtLocked(now))
+}
+
+// goodLocked reports whether there are keys that c may give out. Those of a token that
+// gave way serve until there are new ones, but for one that was found refused, that has
+// ended or was deleted, or that was somebody else's.
+func (b *bunch) goodLocked(c *credential, now time.Time) bool {
+	if b.keys.Answer.Empty() || b.keys.Expires.Sub(now) < useless {
+		return false
+	}
+	if b.token == c.token.key {
+		return true
+	}
+	for _, t := range c.previous {
+		if t.key == b.token {
+			return t.refused == "" && !expired(now, t) && same(t.identity, c.owner())
+		}
+	}
+	return false
+}
+
+// renewAtLocked is when new keys are wanted: at once where the clock was set back, and
+// nobody knows how old they are.
+func (b *bunch) renewAtLocked(now time.Time) time.Time {
+	if b.got.After(now) {
+		return now
+	}
+	return b.got.Add(b.keys.Expires.Sub(b.got) / 5 * 4)
+}
+
+// keysDue says when new keys are wanted without being asked, because somebody uses
+// those that there are. Keys that can never be given out again it drops.
+func (c *credential) keysDue(now time.Time, d decision) time.Time {
+	b := c.bunch
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	gone := !d.usable() && d.state != ipc.StateLocked // a store may be about to open
+	if gone || !b.goodLocked(c, now) {
+		b.keys = Keys{}
+	}
+	if b.keys.Answer.Empty() || !b.used || b.flight != nil {
+		return time.Time{}
+	}
+	at := b.renewAtLocked(now)
+	if b.token != c.token.key {
+		at = now
+	}
+	if at = later(at, b.retryLocked(c, now)); at.After(b.keys.Expires) {
+		return time.Time{} // from then on somebody has to want them
+	}
+	return at
+}
+
+// retryLocked is when the next attempt may be made; zero: at any time.
+func (b *bunch) retryLocked(c *credential, now time.Time) time.Time {
+	if b.tried != c.token.key || b.trials.fails == 0 {
+		return time.Time{}
+	}
+	return sooner(b.trials.retry(now, b.tried), b.trials.last.Add(keysPause))
+}
+
+// exchange has keys got for the token of c, or joins who does. It returns a channel
+// that is closed after that, or nil if it is not to be tried now.
+func (a *Agent) exchange(c *credential) <-chan struct{} {
+	now := a.Now()
+	b := c.bunch
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.flight != nil {
+		return b.flight
+	}
+	if a.Exchange == nil || now.Before(b.retryLocked(c, now)) {
+		return nil
+	}
+	done := make(chan struct{})
+	begun := a.flights.aside(a, func(ctx context.Context) {
+		a.getKeys(ctx, c)
+		b.mu.Lock()
+		b.flight = nil
+		b.mu.Unlock()
+		close(done)
+	})
+	if !begun {
+		return nil
+	}
+	b.flight = done
+	return done
+}
+
+// getKeys makes one attempt. A refusal may mean that the token is dead: then whoami is
+// asked, as for a caller that came back early, and what follows from its answer does.
+func (a *Agent) getKeys(ctx context.Context, c *credential) {
+	began := a.Now()
+	keys, err := a.Exchange.Keys(ctx, c.token.secret)
+	if err != nil && ctx.Err() != nil && a.flights.over() {
+		return // the agent ends: that is nobody's fault
+	}
+	why := a.noteKeys(c, keys, began, err)
+	if err == nil {
+		a.Log.Info("object storage keys", "credential", c.name, "expires", keys.Expires)
+		return
+	}
+	if why != nil {
+		a.Log.Warn("no object storage keys", "credential", c.name, "class", why.Class, "why", why.Why)
+	}
+	if f := (*SourceError)(nil); errors.As(err, &f) && f.Class == Denied {
+		a.suspect(ctx, c)
+	}
+}
+
+// noteKeys keeps what came of an attempt. It returns why it failed, if that was not
+// known before.
+func (a *Agent) noteKeys(c *credential, keys Keys, began time.Time, err error) (news *SourceError) {
+	b := c.bunch
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err == nil {
+		b.keys, b.token, b.got, b.used = Keys{a.Keep(keys.Answer), keys.Expires}, c.token.key, began, false
+		b.tried, b.trials = "", renewal{}
+		return nil
+	}
+	var f *SourceError
+	if !errors.As(err, &f) {
+		f = &SourceError{Class: Transient, Why: err.Error()}
+	}
+	if b.tried != c.token.key {
+		b.tried, b.trials = c.token.key, renewal{}
+	}
+	if b.trials.why != f.Why {
+		news = f
+	}
+	b.trials = b.trials.fail(f, 0, a.Now())
+	return news
+}
+
+// keyless is what a person reads where there are no keys for a token that is as good as
+// is known.
+func (a *Agent) keyless(c *credential) error {
+	c.bunch.mu.Lock()
+	trials := c.bunch.trials
+	c.bunch.mu.Unlock()
+	e := &ipc.Error{Code: ipc.CodeSource, What: "credential " + quote(c.name) + ": no object storage keys: " + trials.why, Hint: trials.hint}
+	switch {
+	case a.Exchange == nil:
+		e.What += "nobody is known who gives any"
+	case trials.fails == 0:
+		e.Code, e.What, e.Hint = ipc.CodeTimeout, e.What+"no answer in time", "try again in a moment"
+	case trials.class == Denied:
+		e.Hint = "its owner needs the role Object Storage Admin, or a policy that grants cwobject:CreateAccessKey; cwagent verify " + c.name + " tells whether the token is alive"
+	case e.Hint == "":
+		e.Hint = "try again in a moment; CoreWeave is asked again once somebody wants them"
+	}
+	return e
+}
