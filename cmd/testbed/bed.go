@@ -21,6 +21,7 @@ import (
 type bed struct {
 	folder    *folder
 	refuse    bool // 403 before the API server
+	keysLife  time.Duration
 	authority *cloud.Authority
 	tokens    *cloud.List
 	faults    *cloud.Faults
@@ -31,13 +32,14 @@ type bed struct {
 	fronts                         [2]net.Listener // what clients connect to; fronts[0] is api itself without refuse
 }
 
-func newBed(f *folder, refuse bool) (*bed, error) {
+func newBed(f *folder, refuse bool, keysLife time.Duration) (*bed, error) {
 	b := &bed{
-		folder: f,
-		refuse: refuse,
-		tokens: cloud.NewList(time.Now),
-		faults: cloud.NewFaults(),
-		ready:  make(chan struct{}),
+		folder:   f,
+		refuse:   refuse,
+		keysLife: keysLife,
+		tokens:   cloud.NewList(time.Now),
+		faults:   cloud.NewFaults(),
+		ready:    make(chan struct{}),
 	}
 	var err error
 	if b.authority, err = cloud.NewAuthority(time.Now()); err != nil {
@@ -79,7 +81,7 @@ func (b *bed) serve(ctx context.Context) error {
 	}
 	https := &tls.Config{Certificates: []tls.Certificate{cert}}
 	clusters := cloud.FirstTwo([2]string(b.info.Servers))
-	standIn := &cloud.StandIn{Tokens: b.tokens, Clusters: clusters, Faults: b.faults, Now: time.Now}
+	standIn := &cloud.StandIn{Tokens: b.tokens, Clusters: clusters, Faults: b.faults, Now: time.Now, KeysLife: b.keysLife}
 	commands := &control.Server{Info: b.info, Tokens: b.tokens, Faults: b.faults, Clusters: clusters, CA: b.authority.PEM()}
 
 	group, ctx := errgroup.WithContext(ctx)

@@ -34,7 +34,7 @@ func newRequests() *cobra.Command {
 		Short: "How often each place was asked, with that token or in all",
 		Long: "How often each place was asked, with that token or in all.\n\n" +
 			"whoami and clusters are the stand-in's, webhook is the API server asking about a bearer token, refused is\n" +
-			"the front of --expired-status 403, login is where the redirect fault leads.",
+			"the front of --expired-status 403, login is where the redirect fault leads, keys is where object storage keys are.",
 		Args: want(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			which := ""

@@ -26,6 +26,7 @@ const (
 
 func newUp(stderr *os.File) *cobra.Command {
 	var expired int
+	var keysLife time.Duration
 	cmd := &cobra.Command{
 		Use:   "up DIR",
 		Short: "Run everything until SIGINT or SIGTERM, or until DIR is removed",
@@ -34,14 +35,15 @@ func newUp(stderr *os.File) *cobra.Command {
 			if expired != 401 && expired != 403 {
 				return fmt.Errorf("expired-status %d: want 401 or 403", expired)
 			}
-			return up(cmd.Context(), stderr, args[0], expired == 403)
+			return up(cmd.Context(), stderr, args[0], expired == 403, keysLife)
 		},
 	}
 	cmd.Flags().IntVar(&expired, "expired-status", 401, "what the API server answers to a dead token: 401, or 403 as CKS does")
+	cmd.Flags().DurationVar(&keysLife, "keys-life", 15*time.Minute, "how long object storage keys live")
 	return cmd
 }
 
-func up(ctx context.Context, stderr *os.File, dir string, refuse bool) error {
+func up(ctx context.Context, stderr *os.File, dir string, refuse bool, keysLife time.Duration) error {
 	f, err := openFolder(dir)
 	if err != nil {
 		return err
@@ -58,7 +60,7 @@ func up(ctx context.Context, stderr *os.File, dir string, refuse bool) error {
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	b, err := newBed(f, refuse)
+	b, err := newBed(f, refuse, keysLife)
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ const (
 	Webhook
 	Refused // by the front that answers 403, before the API server
 	Login   // where the redirect fault points: who arrives has followed it
+	Keys    // for object storage
 )
 
 // Counts says how often each place was asked.
@@ -24,22 +25,23 @@ type Counts struct {
 	Webhook  int `json:"webhook"`
 	Refused  int `json:"refused"`
 	Login    int `json:"login"`
+	Keys     int `json:"keys"`
 }
 
 func (c *Counts) at(k Kind) *int {
-	return [...]*int{&c.Whoami, &c.Clusters, &c.Webhook, &c.Refused, &c.Login}[k]
+	return [...]*int{&c.Whoami, &c.Clusters, &c.Webhook, &c.Refused, &c.Login, &c.Keys}[k]
 }
 
 func (c *Counts) add(more Counts) {
-	for k := Whoami; k <= Login; k++ {
+	for k := Whoami; k <= Keys; k++ {
 		*c.at(k) += *more.at(k)
 	}
 }
 
 // String has one "key count" per line.
 func (c Counts) String() string {
-	return fmt.Sprintf("whoami %d\nclusters %d\nwebhook %d\nrefused %d\nlogin %d\n",
-		c.Whoami, c.Clusters, c.Webhook, c.Refused, c.Login)
+	return fmt.Sprintf("whoami %d\nclusters %d\nwebhook %d\nrefused %d\nlogin %d\nkeys %d\n",
+		c.Whoami, c.Clusters, c.Webhook, c.Refused, c.Login, c.Keys)
 }
 
 // Asked counts one request and then does what Lookup does.

@@ -22,10 +22,11 @@ const (
 	FaultHang    = "hang"
 	FaultWrong   = "wrongjson"
 	FaultDate    = "date+1d" // a right answer with a Date header of tomorrow
+	FaultNoKeys  = "nokeys"  // 403 where object storage keys are wanted: the owner of the token may have none
 )
 
 // Kinds are the faults that Set takes.
-var Kinds = []string{NoFault, Fault401, Fault403, Fault500, FaultHTML403, FaultPortal, FaultRedir, FaultHang, FaultWrong, FaultDate}
+var Kinds = []string{NoFault, Fault401, Fault403, Fault500, FaultHTML403, FaultPortal, FaultRedir, FaultHang, FaultWrong, FaultDate, FaultNoKeys}
 
 const (
 	loginPath  = "/login"
@@ -65,6 +66,9 @@ func (f *Faults) current() (string, <-chan struct{}) {
 // serve answers in the fault's way and says whether it has.
 func (f *Faults) serve(w http.ResponseWriter, r *http.Request, now time.Time) bool {
 	kind, changed := f.current()
+	if kind == FaultNoKeys && r.URL.Path == keysPath {
+		kind = Fault403
+	}
 	switch kind {
 	case Fault401:
 		writeJSON(w, http.StatusUnauthorized, refusal{"unauthenticated", "invalid or expired token"})

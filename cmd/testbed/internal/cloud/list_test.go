@@ -150,7 +150,7 @@ func TestCounts(t *testing.T) {
 	if _, err := l.Requests("nobody"); !errors.Is(err, ErrNoToken) {
 		t.Errorf("requests of an unknown name: %v", err)
 	}
-	if got := (Counts{Whoami: 3, Webhook: 5}).String(); got != "whoami 3\nclusters 0\nwebhook 5\nrefused 0\nlogin 0\n" {
+	if got := (Counts{Whoami: 3, Webhook: 5}).String(); got != "whoami 3\nclusters 0\nwebhook 5\nrefused 0\nlogin 0\nkeys 0\n" {
 		t.Errorf("as text: %q", got)
 	}
 }

@@ -28,6 +28,7 @@ type StandIn struct {
 	Clusters []Cluster
 	Faults   *Faults
 	Now      func() time.Time
+	KeysLife time.Duration // of object storage keys; 0: CoreWeave's quarter of an hour
 }
 
 // Handler serves the documented requests, unless a fault is set.
@@ -35,6 +36,7 @@ func (s *StandIn) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /v1beta1/auth/whoami", s.ask(Whoami, s.whoami))
 	mux.Handle("GET /v1beta1/cks/clusters", s.ask(Clusters, s.clusters))
+	mux.Handle("GET "+keysPath, s.ask(Keys, s.keys))
 	mux.HandleFunc(loginPath, func(w http.ResponseWriter, r *http.Request) {
 		s.Tokens.Asked(Login, bearer(r))
 		writeHTML(w, http.StatusOK, portalPage)

@@ -83,16 +83,16 @@ func TestStandInRejects(t *testing.T) {
 	}
 	c.forward(time.Minute)
 	for _, secret := range []string{expired, revoked.Secret.Reveal(), "CW-SECRET-unknown", ""} {
-		for _, path := range []string{whoamiPath, clustersPath} {
+		for _, path := range []string{whoamiPath, clustersPath, keysPath} {
 			if resp, _ := get(t, server, path, secret); resp.StatusCode != http.StatusUnauthorized {
 				t.Errorf("%s with %q: %s", path, secret, resp.Status)
 			}
 		}
 	}
-	if got, _ := s.Tokens.Requests("gone"); got != (Counts{Whoami: 1, Clusters: 1}) {
+	if got, _ := s.Tokens.Requests("gone"); got != (Counts{Whoami: 1, Clusters: 1, Keys: 1}) {
 		t.Errorf("counted %+v", got)
 	}
-	if got, _ := s.Tokens.Requests(""); got != (Counts{Whoami: 4, Clusters: 4}) {
+	if got, _ := s.Tokens.Requests(""); got != (Counts{Whoami: 4, Clusters: 4, Keys: 4}) {
 		t.Errorf("counted in all %+v", got)
 	}
 }
@@ -216,7 +216,7 @@ func TestHangLetsGoOfClientsThatLeave(t *testing.T) {
 func TestUnknownFaultListsThem(t *testing.T) {
 	t.Parallel()
 	err := NewFaults().Set("404")
-	if err == nil || !strings.Contains(err.Error(), "401, 403, 500, html403, portal, redirect, hang, wrongjson, date+1d") {
+	if err == nil || !strings.Contains(err.Error(), "401, 403, 500, html403, portal, redirect, hang, wrongjson, date+1d, nokeys") {
 		t.Errorf("error %v", err)
 	}
 }
