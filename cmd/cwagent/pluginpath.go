@@ -13,12 +13,18 @@ import (
 // kubeconfigs: the given one, else what PATH gives, else the one beside us.
 // Links are not resolved: they are what survives an upgrade.
 func (c *cli) pluginPath(given string) (string, error) {
+	return c.lastingPath(kubeconfig.Plugin, "--plugin-path", given)
+}
+
+// lastingPath is pluginPath for any program of ours whose path is written down, and the
+// flag that gives it.
+func (c *cli) lastingPath(program, flag, given string) (string, error) {
 	if given != "" {
 		switch {
 		case !filepath.IsAbs(given):
-			return "", fail("GUI programs have another PATH and folder than you", "--plugin-path %s: not an absolute path", given)
+			return "", fail("GUI programs have another PATH and folder than you", "%s %s: not an absolute path", flag, given)
 		case !executable(given):
-			return "", fail("name the installed cwagent-credential", "--plugin-path %s: not an executable file", given)
+			return "", fail("name the installed "+program, "%s %s: not an executable file", flag, given)
 		}
 		return filepath.Clean(given), nil
 	}
@@ -32,16 +38,16 @@ func (c *cli) pluginPath(given string) (string, error) {
 		dirs = append(dirs, filepath.Dir(self))
 	}
 	for _, dir := range dirs {
-		p := filepath.Join(dir, kubeconfig.Plugin)
+		p := filepath.Join(dir, program)
 		if !executable(p) {
 			continue
 		}
 		if why := fleeting(p); why != "" {
-			return "", fail("install it to a lasting place, or insist with --plugin-path "+p, "%s: %s", p, why)
+			return "", fail("install it to a lasting place, or insist with "+flag+" "+p, "%s: %s", p, why)
 		}
 		return p, nil
 	}
-	return "", fail("install it into a folder of PATH, or use --plugin-path", "%s: not found in PATH", kubeconfig.Plugin)
+	return "", fail("install it into a folder of PATH, or use "+flag, "%s: not found in PATH", program)
 }
 
 // versioned matches folders whose name changes with each upgrade.
