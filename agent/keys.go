@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"github.com/cwagent/cwagent/ipc"
@@ -29,28 +28,6 @@ type Keys struct {
 // a credential_process a minute or more.
 const keysWait = 25 * time.Second
 
-// keysPause is the longest time between two attempts to get keys that somebody wants.
-// A person may just have been given the right to have some.
-const keysPause = time.Minute
-
-// A bunch is the object storage keys of a credential. They are in memory only: who
-// forgets the credential or locks the agent has none left.
-//
-// CoreWeave warns of processes that ask for keys one by one, so one request is under
-// way at a time whoever wants them, and none follows a failure at once. New ones are
-// wanted when four fifths of the life of the old ones are over, without being asked if
-// somebody took those; until then, or until new ones come, the old ones serve.
-type bunch struct {
-	mu     sync.Mutex
-	keys   Keys          // the zero Keys: none
-	token  string        // which token they were got for, by its key
-	got    time.Time     // when
-	used   bool          // somebody took them
-	tried  string        // the token of the last attempt
-	trials renewal       // how the attempts with that one have failed since
-	flight chan struct{} // closed when the attempt under way is over; nil: none is
-}
-
 // Keys implements ipc.Agent.
 func (a *Agent) Keys(ctx context.Context, r ipc.KeysRequest) (ipc.Secret, error) {
 	ctx, cancel := context.WithTimeout(ctx, keysWait)
@@ -74,7 +51,10 @@ func (a *Agent) keysOf(ctx context.Context, name string) (ipc.Secret, error) {
 		if err != nil {
 			return ipc.Secret{}, err
 		}
-		answer, due := a.take(c)
+		answer, due, first := c.takeKeys(a.Now())
+		if first {
+			a.look() // from now on they are looked after
+		}
 		if !due || waited && !answer.Empty() {
 			return answer, nil
 		}
@@ -132,82 +112,6 @@ func (a *Agent) entitled(ctx context.Context, name string) (*credential, error) 
 	return c, nil
 }
 
-// take returns the keys that c can give out now, if there are any, and whether others
-// are wanted.
-func (a *Agent) take(c *credential) (answer ipc.Secret, due bool) {
-	now := a.Now()
-	b := c.bunch
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !b.goodLocked(c, now) {
-		b.keys = Keys{}
-		return ipc.Secret{}, true
-	}
-	if !b.used {
-		b.used = true
-		a.look() // from now on they are looked after
-	}
-	return b.keys.Answer, b.token != c.token.key || !now.Before(b.renewAtLocked(now))
-}
-
-// goodLocked reports whether there are keys that c may give out. Those of a token that
-// gave way serve until there are new ones, but for one that was found refused, that has
-// ended or was deleted, or that was somebody else's.
-func (b *bunch) goodLocked(c *credential, now time.Time) bool {
-	if b.keys.Answer.Empty() || b.keys.Expires.Sub(now) < useless {
-		return false
-	}
-	if b.token == c.token.key {
-		return true
-	}
-	for _, t := range c.previous {
-		if t.key == b.token {
-			return t.refused == "" && !expired(now, t) && same(t.identity, c.owner())
-		}
-	}
-	return false
-}
-
-// renewAtLocked is when new keys are wanted: at once where the clock was set back, and
-// nobody knows how old they are.
-func (b *bunch) renewAtLocked(now time.Time) time.Time {
-	if b.got.After(now) {
-		return now
-	}
-	return b.got.Add(b.keys.Expires.Sub(b.got) / 5 * 4)
-}
-
-// keysDue says when new keys are wanted without being asked, because somebody uses
-// those that there are. Keys that can never be given out again it drops.
-func (c *credential) keysDue(now time.Time, d decision) time.Time {
-	b := c.bunch
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	gone := !d.usable() && d.state != ipc.StateLocked // a store may be about to open
-	if gone || !b.goodLocked(c, now) {
-		b.keys = Keys{}
-	}
-	if b.keys.Answer.Empty() || !b.used || b.flight != nil {
-		return time.Time{}
-	}
-	at := b.renewAtLocked(now)
-	if b.token != c.token.key {
-		at = now
-	}
-	if at = later(at, b.retryLocked(c, now)); at.After(b.keys.Expires) {
-		return time.Time{} // from then on somebody has to want them
-	}
-	return at
-}
-
-// retryLocked is when the next attempt may be made; zero: at any time.
-func (b *bunch) retryLocked(c *credential, now time.Time) time.Time {
-	if b.tried != c.token.key || b.trials.fails == 0 {
-		return time.Time{}
-	}
-	return sooner(b.trials.retry(now, b.tried), b.trials.last.Add(keysPause))
-}
-
 // exchange has keys got for the token of c, or joins who does. It returns a channel
 // that is closed after that, or nil if it is not to be tried now.
 func (a *Agent) exchange(c *credential) <-chan struct{} {
@@ -237,49 +141,23 @@ func (a *Agent) exchange(c *credential) <-chan struct{} {
 }
 
 // getKeys makes one attempt. A refusal may mean that the token is dead: then whoami is
-// asked, as for a caller that came back early, and what follows from its answer does.
+// asked, as for a caller that came back early, and its verdict has its consequences.
 func (a *Agent) getKeys(ctx context.Context, c *credential) {
 	began := a.Now()
 	keys, err := a.Exchange.Keys(ctx, c.token.secret)
 	if err != nil && ctx.Err() != nil && a.flights.over() {
 		return // the agent ends: that is nobody's fault
 	}
-	why := a.noteKeys(c, keys, began, err)
-	if err == nil {
-		a.Log.Info("object storage keys", "credential", c.name, "expires", keys.Expires)
-		return
-	}
-	if why != nil {
+	keys.Answer = a.Keep(keys.Answer)
+	if why := c.noteKeys(keys, began, a.Now(), err); why != nil {
 		a.Log.Warn("no object storage keys", "credential", c.name, "class", why.Class, "why", why.Why)
 	}
 	if f := (*SourceError)(nil); errors.As(err, &f) && f.Class == Denied {
-		a.suspect(ctx, c)
+		// At each of these attempts, which are few: it may have died since the last one.
+		if check := a.doubt(c, 0, "no object storage keys: is its token refused?"); check != nil {
+			comes(ctx, check, keysWait)
+		}
 	}
-}
-
-// noteKeys keeps what came of an attempt. It returns why it failed, if that was not
-// known before.
-func (a *Agent) noteKeys(c *credential, keys Keys, began time.Time, err error) (news *SourceError) {
-	b := c.bunch
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if err == nil {
-		b.keys, b.token, b.got, b.used = Keys{a.Keep(keys.Answer), keys.Expires}, c.token.key, began, false
-		b.tried, b.trials = "", renewal{}
-		return nil
-	}
-	var f *SourceError
-	if !errors.As(err, &f) {
-		f = &SourceError{Class: Transient, Why: err.Error()}
-	}
-	if b.tried != c.token.key {
-		b.tried, b.trials = c.token.key, renewal{}
-	}
-	if b.trials.why != f.Why {
-		news = f
-	}
-	b.trials = b.trials.fail(f, 0, a.Now())
-	return news
 }
 
 // keyless is what a person reads where there are no keys for a token that is as good as

@@ -133,26 +133,27 @@ func (v *vigil) forgetLocked(now time.Time) {
 // suspect has the verifier asked about the token of c, unless that was done
 // lately, and waits for the verdict, for a moment.
 func (a *Agent) suspect(ctx context.Context, c *credential) {
+	if check := a.doubt(c, suspicion, "a caller came back early: is its token refused?"); check != nil {
+		comes(ctx, check, verdictWait)
+	}
+}
+
+// doubt has the verifier asked about the token of c, for the reason that the log gets,
+// unless doubt has had it asked about that token for less than pause. It returns a
+// channel that is closed when that question, or one that is under way already, is
+// answered; nil: there is none.
+func (a *Agent) doubt(c *credential, pause time.Duration, why string) <-chan struct{} {
 	v := c.vigil
 	v.mu.Lock()
-	check := v.check
+	defer v.mu.Unlock()
 	now := a.Now()
-	if check == nil && (v.about != c.token.key || now.Sub(v.last).Abs() >= suspicion) {
-		if check = a.flights.check(a, c); check != nil {
+	if v.check == nil && (v.about != c.token.key || now.Sub(v.last).Abs() >= pause) {
+		if check := a.flights.check(a, c); check != nil {
 			v.last, v.about, v.check = now, c.token.key, check
-			a.Log.Info("a caller came back early: is its token refused?", "credential", c.name)
+			a.Log.Info(why, "credential", c.name)
 		}
 	}
-	v.mu.Unlock()
-	if check == nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, verdictWait)
-	defer cancel()
-	select {
-	case <-check:
-	case <-ctx.Done():
-	}
+	return v.check
 }
 
 // check asks about the token of c in the background. It returns a channel that is

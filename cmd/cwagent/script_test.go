@@ -21,6 +21,7 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(tests{m}, map[string]func(){
 		"cwagent":            main,
+		"awskeys":            awsKeys,
 		"cwagent-credential": func() { os.Exit(credplugin.Run(os.Args[1:], os.Getenv, os.Stdout, os.Stderr)) },
 	})
 }
