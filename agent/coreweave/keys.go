@@ -49,9 +49,10 @@ func (v *Verifier) Keys(ctx context.Context, token ipc.Secret) (agent.Keys, erro
 // parseKeys reads the documented answer, which has the form that AWS gives to the
 // credentials of containers, and writes the one that it gives to a credential_process.
 //
-// The expiry is told as it is. Clients renew early by themselves: botocore asks again
-// from a quarter of an hour before it on, and insists from ten minutes before it, so
-// that an earlier one would only have each request of theirs start a program.
+// The expiry is told as it is, because clients renew early by themselves: botocore asks
+// again from a quarter of an hour before it on, and insists on others from ten minutes
+// before it. With keys that live no longer than that it asks at each request, and gets
+// these from memory; told of an earlier end it would refuse what is good.
 func (c *inquiry) parseKeys(body []byte) (agent.Keys, bool) {
 	var in struct {
 		ID         string `json:"AccessKeyId"`
