@@ -27,6 +27,7 @@
 //   - of one that was asked about, once when it is new and every nine minutes while
 //     it is in use: the header and the buffers of net/http. Likewise of one with
 //     which a source asked for the next;
+//   - of object storage keys: what CoreWeave answered, and its parts;
 //   - of one that a source gave: what was printed, the file, the answer;
 //   - of one that stood in a kubeconfig or a download that the agent has looked at,
 //     also where it looked in vain: the text of the file and its parts;
