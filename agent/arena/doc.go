@@ -26,8 +26,8 @@
 //     and, of a long one, its parts;
 //   - of one that was asked about, once when it is new and every nine minutes while
 //     it is in use: the header and the buffers of net/http. Likewise of one with
-//     which a source asked for the next;
-//   - of object storage keys: what CoreWeave answered, and its parts;
+//     which a source asked for the next, or that was exchanged for object storage keys,
+//     and of those keys;
 //   - of one that a source gave: what was printed, the file, the answer;
 //   - of one that stood in a kubeconfig or a download that the agent has looked at,
 //     also where it looked in vain: the text of the file and its parts;

@@ -96,6 +96,18 @@ func TestNoKeys(t *testing.T) {
 	}
 }
 
+// An endpoint that hangs is left in time.
+func TestKeysOfOneThatHangs(t *testing.T) {
+	t.Parallel()
+	v := newVerifier(t, newSite(t, hang))
+	v.limit = 50 * time.Millisecond
+	_, err := v.Keys(t.Context(), ipc.NewSecret(cwToken))
+	var e *agent.SourceError
+	if !errors.As(err, &e) || e.Class != agent.Transient || e.Why != "temporary-credentials: no answer in time" {
+		t.Errorf("%v", err)
+	}
+}
+
 // FuzzKeys: what is taken for keys comes out as JSON that AWS's tools can read.
 func FuzzKeys(f *testing.F) {
 	for _, seed := range []string{keyed("a", "b", "c", time.Now()), principal, page, `{"AccessKeyId":"a","SecretAccessKey":"\u202e","Expiration":"2026-01-01T00:00:00+23:59"}`, `{`} {

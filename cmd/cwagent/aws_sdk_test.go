@@ -33,11 +33,12 @@ func wantAWSKeys(ctx context.Context, during time.Duration) error {
 	defer requests.Stop()
 	seen := map[string]bool{}
 	for end := time.Now().Add(during); ; <-requests.C {
+		asked := time.Now()
 		keys, err := cfg.Credentials.Retrieve(ctx)
 		if err != nil {
 			return err
 		}
-		if !keys.CanExpire || keys.Expired() || keys.SecretAccessKey == "" || keys.SessionToken == "" {
+		if !keys.CanExpire || keys.Expires.Before(asked) || keys.SecretAccessKey == "" || keys.SessionToken == "" {
 			return fmt.Errorf("not keys that live: %s, until %v", keys.AccessKeyID, keys.Expires)
 		}
 		if seen[keys.AccessKeyID] = true; !time.Now().Before(end) {

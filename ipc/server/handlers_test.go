@@ -192,6 +192,25 @@ func TestSecretsHaveTheirOwnPart(t *testing.T) {
 	})
 }
 
+// keyed gives object storage keys.
+type keyed struct{ ipctest.Fake }
+
+func (*keyed) Keys(context.Context, ipc.KeysRequest) (ipc.Secret, error) {
+	return ipc.NewSecret(`{"Version":1}`), nil
+}
+
+// Keys are a secret, although they look like JSON.
+func TestKeysHaveTheSecretsPart(t *testing.T) {
+	t.Parallel()
+	inBubble(t, &keyed{}, 0, func(b *bed) {
+		f, _ := b.ask(b.dial(), frame(1, ipc.OpKeys, `{"name":"prod"}`))
+		b.wantCode(f, ipc.CodeOK)
+		if string(f.Parts[0]) != "{}" || string(f.Parts[1]) != `{"Version":1}` {
+			b.t.Errorf("reply %q, %q", f.Parts[0], f.Parts[1])
+		}
+	})
+}
+
 // The replies of a rotation, as they are on the wire.
 func TestRotation(t *testing.T) {
 	t.Parallel()
