@@ -216,7 +216,7 @@ func (l *liveVerifier) Verify(ctx context.Context, r agent.VerifyRequest) agent.
 func (l *liveVerifier) Keys(ctx context.Context, token ipc.Secret) (agent.Keys, error) {
 	v := l.now.Load()
 	if v == nil {
-		return agent.Keys{}, &agent.SourceError{Class: agent.Broken, Why: "the config is broken, which says who may be asked"}
+		return agent.Keys{}, &agent.SourceError{Class: agent.Broken, Why: "the config is broken, which says who may be asked", Hint: "cwagent status says what is wrong with it"}
 	}
 	return v.Keys(ctx, token)
 }
