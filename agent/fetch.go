@@ -238,21 +238,3 @@ func (a *Agent) reason(c *credential, d decision) string {
 	}
 	return ""
 }
-
-// Token implements ipc.Agent.
-func (a *Agent) Token(ctx context.Context, r ipc.TokenRequest) (ipc.Secret, error) {
-	c, err := a.seek(ctx, r.Name)
-	if err != nil {
-		return ipc.Secret{}, err
-	}
-	if _, err := a.usable(c, a.Now()); err != nil {
-		c = a.wait(ctx, c, false)
-	}
-	if _, err := a.usable(c, a.Now()); err != nil && (!r.Dead || c.token.secret.Empty()) {
-		return ipc.Secret{}, err
-	}
-	p, _ := peer.FromContext(ctx)
-	a.given.Store(a.Now().UnixNano())
-	a.Log.Info("token revealed", "credential", r.Name, "pid", p.PID)
-	return c.token.secret, nil
-}

@@ -105,6 +105,8 @@ type order struct {
 	first    action // what is done first, in place of what would be decided; rest: nothing in particular
 	byHand   bool   // a person wants the next token, whatever the current one is good for
 	anyOwner bool   // another owner's token is meant
+
+	left time.Duration // how long a token has to live to be good enough for who waits
 }
 
 // fly begins what is to be done about a credential, or joins what is under way:
@@ -147,7 +149,7 @@ func (a *Agent) advance(ctx context.Context, name string, o order) error {
 		if err != nil {
 			return err
 		}
-		if o.first != rest && !o.byHand && a.decide(c, a.Now()).usable() {
+		if o.first != rest && !o.byHand && a.lasts(c, a.Now(), o.left) {
 			return nil // another flight was faster
 		}
 		news := c.news && c.setting.Source != nil

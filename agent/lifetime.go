@@ -2,6 +2,7 @@ package agent
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cwagent/cwagent/ipc"
@@ -132,6 +133,18 @@ func age(d time.Duration) string {
 		return d.String()
 	}
 	return strconv.Itoa(int(d/day)) + " days"
+}
+
+// shortly writes a time as a person would type it: 5m, not 5m0s.
+func shortly(d time.Duration) string {
+	s := d.String()
+	if d%time.Minute == 0 && d != 0 {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if d%time.Hour == 0 && d != 0 {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }
 
 // instant is how a point in time is written to a person: absolute, local.

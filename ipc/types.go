@@ -80,6 +80,10 @@ type ForgetRequest struct {
 type TokenRequest struct {
 	Name string `json:"name"`
 	Dead bool   `json:"dead,omitempty"` // even one that has expired or is refused: for what is not to be used but put back
+
+	For     string        `json:"for,omitempty"`     // the program that gets it, by the name of its file and never with arguments
+	MinLeft time.Duration `json:"minLeft,omitempty"` // how long it must live at least, if its end is known, nanoseconds
+	Keep    bool          `json:"keep,omitempty"`    // only judge and note it: the program asks the plugin when it needs it
 }
 
 // KeysRequest names the credential whose token object storage keys are wanted for.

@@ -61,6 +61,11 @@ func (c Client) Forget(ctx context.Context, r ipc.ForgetRequest) error {
 
 // Token implements ipc.Agent.
 func (c Client) Token(ctx context.Context, r ipc.TokenRequest) (ipc.Secret, error) {
+	if r.MinLeft > 0 { // it may have to be renewed first
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, Slow)
+		defer cancel()
+	}
 	return c.call(ctx, ipc.OpToken, r, ipc.Secret{}, nil)
 }
 

@@ -35,6 +35,7 @@ func Conform(t *testing.T, newAgent func(t *testing.T) ipc.Agent) {
 		{"fetch while tokens are replaced", fetchWhileReplaced},
 		{"token", token},
 		{"keys", keys},
+		{"token for a program", tokenLasts},
 		{"servers", servers},
 		{"add says what it binds", addBound},
 		{"servers unbinds exactly", unbind},

@@ -259,3 +259,26 @@ func verify(t *testing.T, a ipc.Agent) {
 		t.Errorf("life %q", reply.Life)
 	}
 }
+
+func tokenLasts(t *testing.T, a ipc.Agent) {
+	r := request("prod", "1")
+	r.Expiry, r.Expires = ipc.ExpiryKnown, instant(time.Hour)
+	mustAdd(t, a, r)
+	mustAdd(t, a, request("test", "2")) // nobody knows its end
+	for _, tt := range []struct {
+		r    ipc.TokenRequest
+		want ipc.Secret
+	}{
+		{ipc.TokenRequest{Name: "prod", For: "helm", MinLeft: 30 * time.Minute}, secret("1")},
+		{ipc.TokenRequest{Name: "prod", For: "helm", MinLeft: 30 * time.Minute, Keep: true}, ipc.Secret{}},
+		{ipc.TokenRequest{Name: "test", For: "helm", MinLeft: 8 * time.Hour}, secret("2")},
+	} {
+		if got, err := a.Token(t.Context(), tt.r); err != nil || !got.Equal(tt.want) {
+			t.Errorf("%+v: another token, or none; %v", tt.r, err)
+		}
+	}
+	for _, keep := range []bool{false, true} {
+		_, err := a.Token(t.Context(), ipc.TokenRequest{Name: "prod", For: "helm", MinLeft: 2 * time.Hour, Keep: keep})
+		wantCode(t, err, ipc.CodeExpired)
+	}
+}

@@ -152,6 +152,12 @@ func (f *Fake) Token(_ context.Context, r ipc.TokenRequest) (ipc.Secret, error) 
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	h, err := f.lookupLocked(r.Name)
+	if e := h.token.expires; err == nil && r.MinLeft > 0 && !r.Dead && e != nil && time.Until(*e) < r.MinLeft {
+		return ipc.Secret{}, fail(ipc.CodeExpired, "credential "+r.Name+": its token ends too soon")
+	}
+	if r.Keep {
+		return ipc.Secret{}, err
+	}
 	return h.token.secret, err
 }
 
