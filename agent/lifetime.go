@@ -135,9 +135,9 @@ func age(d time.Duration) string {
 	return strconv.Itoa(int(d/day)) + " days"
 }
 
-// shortly writes a time as a person would type it: 5m, not 5m0s.
+// shortly writes a time as a person would: 5m, not 5m0s.
 func shortly(d time.Duration) string {
-	s := d.String()
+	s := age(d)
 	if d%time.Minute == 0 && d != 0 {
 		s = strings.TrimSuffix(s, "0s")
 	}

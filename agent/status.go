@@ -33,6 +33,9 @@ func (a *Agent) Status(ctx context.Context, r ipc.StatusRequest) (ipc.Status, er
 			return ipc.Status{}, err
 		}
 		s.Credentials = append(s.Credentials, a.describe(c, now))
+		if r.CAs {
+			s.Credentials[0].CAs = a.exactAuthorities(c)
+		}
 		return s, nil
 	}
 	creds := a.all()

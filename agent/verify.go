@@ -112,6 +112,18 @@ func (a *Agent) authorities(c *credential, given [][]byte) map[string][]byte {
 	return all
 }
 
+// exactAuthorities are the certificate authorities of the servers of c that are known
+// byte for byte: where there was more in one than certificates, that was not kept.
+func (a *Agent) exactAuthorities(c *credential) map[string][]byte {
+	all, exact := a.authorities(c, nil), map[string][]byte{}
+	for _, s := range c.bindings() {
+		if ca := all[s.CASHA256]; len(ca) > 0 && Fingerprint(ca) == s.CASHA256 {
+			exact[s.CASHA256] = ca
+		}
+	}
+	return exact
+}
+
 // learn keeps the certificate authorities given. The caller is the one who may
 // change.
 func (a *Agent) learn(given [][]byte) {

@@ -20,6 +20,7 @@ type FetchReply struct {
 type StatusRequest struct {
 	Name    string `json:"name,omitempty"`
 	Inspect bool   `json:"inspect,omitempty"` // wait up to a second for how the store does now
+	CAs     bool   `json:"cas,omitempty"`     // of one credential: with the certificate authorities of its servers
 }
 
 // MaxTogether is how many tokens one AddAll hands over at most: so many are saved
@@ -258,6 +259,10 @@ type Credential struct {
 	Unsaved       string     `json:"unsaved,omitempty"`  // why the token is not saved, though it should be
 	Standby       []Standby  `json:"standby,omitempty"`  // in the order of their turns
 	Retiring      []Retiring `json:"retiring,omitempty"` // the newest first
+
+	// CAs are what is known of the certificate authorities of its servers, by their
+	// CASHA256 and byte for byte what that is of. Only on demand.
+	CAs map[string][]byte `json:"cas,omitempty"`
 }
 
 // Refusal is the last request that a credential was not given out for.

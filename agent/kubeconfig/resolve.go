@@ -29,8 +29,9 @@ type cluster struct {
 type namedContext struct {
 	Name    string `yaml:"name"`
 	Context struct {
-		Cluster string `yaml:"cluster"`
-		User    string `yaml:"user"`
+		Cluster   string `yaml:"cluster"`
+		User      string `yaml:"user"`
+		Namespace string `yaml:"namespace"`
 	} `yaml:"context"`
 }
 
