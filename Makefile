@@ -39,7 +39,7 @@ uninstall: ## removes what install put there; tokens stay in the keyring
 	  '$(SHARE)/bash-completion/completions/cwagent' '$(SHARE)/zsh/site-functions/_cwagent' \
 	  '$(SHARE)/fish/vendor_completions.d/cwagent.fish' '$(SHARE)/systemd/user/cwagent.service' '$(SHARE)/systemd/user/cwagent.socket'
 
-testbed: ## bin/testbed (a real API server) and bin/kubectl; slow only the first time
+testbed: ## bin/testbed (a real API server), bin/kubectl and bin/helm; slow only the first time
 	./cmd/testbed/build.sh bin
 
 demo: build testbed ## from a token in a file to a token in the agent, command by command

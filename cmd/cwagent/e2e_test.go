@@ -25,7 +25,7 @@ func TestEndToEnd(t *testing.T) {
 	if err := missing(); err != nil {
 		lacking(t, err.Error())
 	}
-	bin := built(t, "cwagent", "cwagent-credential", "testbed", "kubectl")
+	bin := built(t, "cwagent", "cwagent-credential", "testbed", "kubectl", "helm")
 	bed, err := startTestbed(bin)
 	if err != nil {
 		t.Fatal(err)
@@ -42,6 +42,7 @@ func TestEndToEnd(t *testing.T) {
 		"holding":    cmdHolding,
 		"secret":     cmdSecret,
 		"nowhere":    cmdNowhere,
+		"onlyin":     cmdOnlyIn,
 		"untildead":  cmdUntilDead,
 		"keyring":    cmdKeyring,
 		"hammer":     cmdHammer,

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds testbed, and upstream's kubectl from the same Kubernetes release, into BIN_DIR.
+# Builds testbed, upstream's kubectl from the same Kubernetes release, and upstream's helm with its packages, into BIN_DIR.
 #
 # A build from nothing takes minutes, so the binaries rest in a cache folder under a key made of everything that goes
 # into them; as long as the key stays, this only copies. Needs Go and git, and a module proxy the first time.
@@ -21,7 +21,7 @@ if [ -z "${HOME:-}" ]; then
 	export HOME
 fi
 # kubectl's version is Kubernetes' own. Neither a workspace nor cgo may change what is built.
-kubectl=k8s.io/kubernetes/cmd/kubectl
+kubectl=k8s.io/kubernetes/cmd/kubectl helm=helm.sh/helm/v3/cmd/helm
 version=$(sed -n 's|^.*k8s.io/kubernetes \(v[0-9.]*\)$|\1|p' go.mod)
 export GOWORK=off CGO_ENABLED=0 GOFLAGS="-trimpath -buildvcs=false -mod=readonly"
 
@@ -40,7 +40,7 @@ cache=${CWAGENT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}}/cwagent-testbed
 mkdir -p "$cache"
 
 install_all() {
-	for name in testbed kubectl; do
+	for name in testbed kubectl helm; do
 		cmp -s "$cache/$key/$name" "$bin/$name" && continue
 		# By way of a rename: the old file may be running.
 		cp "$cache/$key/$name" "$bin/.$name.$$"
@@ -100,11 +100,11 @@ phase() {
 }
 
 echo "testbed: building with Kubernetes $version; from nothing that takes 5 to 10 minutes on two cores" >&2
-phase "find packages, download modules" " modules so far" go list -deps . "$kubectl"
+phase "find packages, download modules" " modules so far" go list -deps . "$kubectl" "$helm"
 total=" of at most $(wc -l <"$work/out" | tr -d ' ') packages"
 mkdir "$work/bin"
 stamp="-s -w -X k8s.io/component-base/version.gitVersion=$version"
-phase "compile and link" "$total" go build -v -o "$work/bin/" -ldflags "$stamp" . "$kubectl"
+phase "compile and link" "$total" go build -v -o "$work/bin/" -ldflags "$stamp" . "$kubectl" "$helm"
 say "built"
 if [ "$(key_of_sources)" != "$key" ]; then
 	say "the sources have changed meanwhile, once more"
