@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -151,15 +152,16 @@ func (c *credential) settle() {
 // bound reports whether the credential may be given out for s.
 func (c *credential) bound(s ipc.Server) bool { return slices.Contains(c.bindings(), s) }
 
-// names: what is safe as a file name, as an argument and in a shell, unquoted.
-var names = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
+// names: what is safe as a file name, as an argument and in a shell, unquoted. It is
+// compiled when it is first used, because every command links it.
+var names = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`) })
 
 // CheckName reports whether a credential may have that name.
 func CheckName(name string) error {
 	if shownName(name) != name {
 		return invalid("credential name: it is a token", "a token is never an argument: it is asked for, or read from stdin")
 	}
-	if names.MatchString(name) {
+	if names().MatchString(name) {
 		return nil
 	}
 	return invalid("credential name "+quote(name)+": not allowed",

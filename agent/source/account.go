@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"regexp"
 	"strings"
 	"time"
 
@@ -50,10 +49,10 @@ func (s *ServiceAccount) Next(ctx context.Context, o agent.Occasion) (agent.Mint
 
 // names are those that Kubernetes has for namespaces and service accounts; what
 // else could stand in a path is not even asked about.
-var names = regexp.MustCompile(`^[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?$`)
+var names = lazily(`^[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?$`)
 
 func (s *ServiceAccount) next(ctx context.Context, o agent.Occasion) (agent.Minted, *agent.SourceError) {
-	if !names.MatchString(s.Namespace) || !names.MatchString(s.Name) {
+	if !names().MatchString(s.Namespace) || !names().MatchString(s.Name) {
 		return agent.Minted{}, broken("not names that Kubernetes has", "see source.serviceAccount of this credential in config.yaml")
 	}
 	m := minting{ServiceAccount: s, lender: s.From}

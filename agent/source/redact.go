@@ -3,6 +3,7 @@ package source
 import (
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 )
 
@@ -20,28 +21,34 @@ type redactor struct {
 
 var (
 	// escapes are what terminals obey: CSI, OSC, and the short ones.
-	escapes = regexp.MustCompile(`\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[ -/]*[0-~])`)
+	escapes = lazily(`\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[ -/]*[0-~])`)
 
 	// named is what stands where a secret has its place. A colon alone does not
 	// make one: "token: not found" is a sentence.
-	named = regexp.MustCompile(`(?i)\b(bearer|basic)\s+\S+|[\w-]*(token|secret|passw|pwd|credential|api.?key)[\w-]*("\s*:\s*"[^"]*"?|'\s*:\s*'[^']*'?|\s*=\s*("[^"]*"?|'[^']*'?|\S+))`)
+	named = lazily(`(?i)\b(bearer|basic)\s+\S+|[\w-]*(token|secret|passw|pwd|credential|api.?key)[\w-]*("\s*:\s*"[^"]*"?|'\s*:\s*'[^']*'?|\s*=\s*("[^"]*"?|'[^']*'?|\S+))`)
 
 	// told is the same in a sentence: what has a digit in it is no word of one.
-	told = regexp.MustCompile(`(?i)([\w-]*(?:token|secret|passw|pwd|passphrase|credential|api.?key)[\w-]*(?:\s*:|\s+is|\s)\s*)(\S*[0-9]\S{4,}|\S{5,}[0-9]\S*)`)
+	told = lazily(`(?i)([\w-]*(?:token|secret|passw|pwd|passphrase|credential|api.?key)[\w-]*(?:\s*:|\s+is|\s)\s*)(\S*[0-9]\S{4,}|\S{5,}[0-9]\S*)`)
 
 	// known are tokens with a form of their own, and the user part of a URL.
-	known = regexp.MustCompile(`(?i)CW-SECRET-\S*|eyJ[\w-]{5,}\S*|://[^/\s@]*@`)
+	known = lazily(`(?i)CW-SECRET-\S*|eyJ[\w-]{5,}\S*|://[^/\s@]*@`)
 
 	// wide is the most that one secret can stand in without a blank; within it
 	// narrow tells a secret from a path or a host name.
-	wide   = regexp.MustCompile(`[A-Za-z0-9_\-+/=.~%]+`)
-	narrow = regexp.MustCompile(`[A-Za-z0-9_\-+=~%]+`)
+	wide   = lazily(`[A-Za-z0-9_\-+/=.~%]+`)
+	narrow = lazily(`[A-Za-z0-9_\-+=~%]+`)
 )
+
+// lazily compiles an expression when it is first used: every cwagent links these, and
+// all of them together would be a tenth of its start.
+func lazily(expr string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
+}
 
 // line is what was said as one line: its end, in whole lines, as many of the
 // last three as fit.
 func (r redactor) line(said string) string {
-	lines := strings.FieldsFunc(escapes.ReplaceAllString(said, ""), func(c rune) bool { return c == '\n' || c == '\r' })
+	lines := strings.FieldsFunc(escapes().ReplaceAllString(said, ""), func(c rune) bool { return c == '\n' || c == '\r' })
 	out := ""
 	for n := 0; len(lines) > 0 && n < 3; lines = lines[:len(lines)-1] {
 		l := strings.TrimSpace(clean(lines[len(lines)-1]))
@@ -65,24 +72,24 @@ func (r redactor) line(said string) string {
 // and what is left of a secret would not be found any more.
 func (r redactor) hide(s string) string {
 	s = r.overlap(s)
-	s = known.ReplaceAllStringFunc(s, func(m string) string {
+	s = known().ReplaceAllStringFunc(s, func(m string) string {
 		if strings.HasPrefix(m, "://") {
 			return "://" + hidden + "@"
 		}
 		return hidden
 	})
-	s = named.ReplaceAllStringFunc(s, func(m string) string {
+	s = named().ReplaceAllStringFunc(s, func(m string) string {
 		if i := strings.IndexAny(m, "=: \t"); i > 0 {
 			return m[:i+1] + hidden
 		}
 		return hidden
 	})
-	s = told.ReplaceAllString(s, "${1}"+hidden)
+	s = told().ReplaceAllString(s, "${1}"+hidden)
 	if !r.opaque {
 		return s
 	}
-	return wide.ReplaceAllStringFunc(s, func(word string) string {
-		for _, part := range narrow.FindAllString(word, -1) {
+	return wide().ReplaceAllStringFunc(s, func(word string) string {
+		for _, part := range narrow().FindAllString(word, -1) {
 			if looksOpaque(part) {
 				return hidden
 			}
