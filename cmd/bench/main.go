@@ -1,8 +1,9 @@
 // Command bench measures what people feel: how long the plugin takes to start,
 // as a ratio to the least that a Go and a C program need for the same, how much
 // memory the agent takes with 1,000 credentials, what 200 plugins at once do, and
-// how long "cwagent aws" takes beside the plugin. It prints figures and judges nothing; ratios of one run can be compared
-// between machines, times cannot.
+// how long "cwagent aws" takes beside the plugin and what "cwagent run" adds to a
+// program. It prints figures, and fails only where the last is too much; ratios of one
+// run can be compared between machines, times cannot.
 package main
 
 import (
@@ -69,6 +70,9 @@ func run(bin string, runs int) error {
 	full := resident(agent.Process.Pid)
 	plugin := filepath.Join(bin, "cwagent-credential")
 	if err := starts(plugin, filepath.Join(dir, "gofloor"), filepath.Join(dir, "cfloor"), runs); err != nil {
+		return err
+	}
+	if err := programs(bin, runs); err != nil {
 		return err
 	}
 	if err := crowd(plugin, 200); err != nil {
