@@ -86,9 +86,10 @@ func (a *Agent) lasting(ctx context.Context, c *credential, left time.Duration) 
 		if err != nil {
 			return c, err // forgotten
 		}
-		if c = is; fresh && !a.lasts(c, a.Now(), left) && f.err != nil {
-			return c, a.tooShort(c, a.Now(), left)
+		if now = a.Now(); fresh && !a.lasts(is, now, left) {
+			return is, a.tooShort(is, now, left) // it was done, and does not do
 		}
+		c = is
 	}
 }
 

@@ -31,12 +31,7 @@ type runFlags struct {
 // one first.
 var runVariables = []string{"COREWEAVE_API_TOKEN", "CW_API_TOKEN", "CW_API_ACCESS_TOKEN", "CW_TOKEN", "CWSANDBOX_API_KEY"}
 
-func (c *cli) newRun() *cobra.Command {
-	var fl runFlags
-	cmd := &cobra.Command{
-		Use:   "run NAME [flags] -- COMMAND [ARG...]",
-		Short: "Run a program with the current token in its environment",
-		Long: `Run a program with the current token of a credential in its environment, and
+const runHelp = `Run a program with the current token of a credential in its environment, and
 nowhere else: in no file, in no argument, not in the environment of your shell.
 It is in COREWEAVE_API_TOKEN, or in the variables that --env names, in place of
 what they were.
@@ -55,7 +50,14 @@ insists on a file: your contexts that use this credential, and its other servers
 No secret is in it: it refers to cwagent-credential, which has the next token, too.
 It lies beside the agent's socket, 0600, and goes when the program ends; for that
 cwagent waits for it, hands signals on, and ends as it ended. The token is then in
-the environment only where --env names a variable.`,
+the environment only where --env names a variable.`
+
+func (c *cli) newRun() *cobra.Command {
+	var fl runFlags
+	cmd := &cobra.Command{
+		Use:   "run NAME [flags] -- COMMAND [ARG...]",
+		Short: "Run a program with the current token in its environment",
+		Long:  runHelp,
 		Example: `  cwagent run prod -- terraform apply
   cwagent run prod --min-left 1h -- ansible-playbook site.yml
   cwagent run prod --env CW_TOKEN --env TF_VAR_token -- pulumi up
