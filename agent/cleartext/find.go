@@ -12,8 +12,9 @@ package cleartext
 
 import (
 	"bytes"
-	"regexp"
 	"strings"
+
+	"github.com/cwagent/cwagent/agent/lazyregexp"
 )
 
 // A Place is where a token lies.
@@ -30,19 +31,19 @@ var (
 	// token is what begins as CoreWeave's do. Its alphabet is unpublished: what ends a JSON
 	// string, a quoted word or a bare one ends it. One that begins with a sign is a
 	// pattern that somebody searched for.
-	token = regexp.MustCompile(`CW-SECRET-([A-Za-z0-9][^\s"'` + "`" + `\\<>{}()\[\],;|&$]*)`)
+	token = lazyregexp.New(`CW-SECRET-([A-Za-z0-9][^\s"'` + "`" + `\\<>{}()\[\],;|&$]*)`)
 
 	// assigned is a known variable that gets a value, in the ways of shells (also fish's
 	// "set -gx NAME VALUE" and csh's setenv), of env files, YAML, JSON, HCL, fish_variables
 	// and pam_environment. Terraform and Ansible have them in lower case.
-	assigned = regexp.MustCompile(`(?i)(?:^|[^A-Za-z0-9_])((?:TF_VAR_)?(?:` + strings.Join(Known, "|") + `))(?:["']?[ \t]*[=:][ \t]*|[ \t]+(?:DEFAULT=|OVERRIDE=)?)(?:"([^"\n]*)"|'([^'\n]*)'|([^\s"';|&,)]*))`)
+	assigned = lazyregexp.New(`(?i)(?:^|[^A-Za-z0-9_])((?:TF_VAR_)?(?:` + strings.Join(Known, "|") + `))(?:["']?[ \t]*[=:][ \t]*|[ \t]+(?:DEFAULT=|OVERRIDE=)?)(?:"([^"\n]*)"|'([^'\n]*)'|([^\s"';|&,)]*))`)
 
 	// named is what stands before a value: a name and a sign that gives it the value. A
 	// name that follows another sign may be part of a secret, and is none.
-	named = regexp.MustCompile(`(?:^|[\s"',;{(?&|])(?:coreweave:)?(-{0,2}[A-Za-z_][A-Za-z0-9_-]*)(?:["']?\s*[=:]\s*["']?(?:Bearer\s+)?|["']?\s+(?:DEFAULT=|OVERRIDE=)?["']?)$`)
+	named = lazyregexp.New(`(?:^|[\s"',;{(?&|])(?:coreweave:)?(-{0,2}[A-Za-z_][A-Za-z0-9_-]*)(?:["']?\s*[=:]\s*["']?(?:Bearer\s+)?|["']?\s+(?:DEFAULT=|OVERRIDE=)?["']?)$`)
 
 	// sets is what comes before a name that gets its value without a sign.
-	sets = regexp.MustCompile(`(?:^|[\s;|&])(?:set(?:\s+-\S+)*|setenv|SETUVAR(?:\s+-\S+)*)\s+$`)
+	sets = lazyregexp.New(`(?:^|[\s;|&])(?:set(?:\s+-\S+)*|setenv|SETUVAR(?:\s+-\S+)*)\s+$`)
 )
 
 // Find returns the places of a text of that kind, in its order, each variable once a
@@ -81,7 +82,7 @@ func inLine(line string) (places []Place) {
 	if !strings.Contains(line, "_") && !strings.Contains(line, prefix) {
 		return nil
 	}
-	for _, at := range token.FindAllStringSubmatchIndex(line, most) {
+	for _, at := range token().FindAllStringSubmatchIndex(line, most) {
 		rest := line[at[2]:min(at[3], at[2]+reach)]
 		if stands(rest) {
 			continue
@@ -92,7 +93,7 @@ func inLine(line string) (places []Place) {
 		}
 		add(name, true)
 	}
-	for _, m := range assigned.FindAllStringSubmatch(line, most) {
+	for _, m := range assigned().FindAllStringSubmatch(line, most) {
 		if value := m[2] + m[3] + m[4]; !strings.Contains(value, prefix) && likely(value) {
 			add(m[1], false)
 		}
@@ -102,7 +103,7 @@ func inLine(line string) (places []Place) {
 
 // nameBefore returns the name that a value has, from what stands before it.
 func nameBefore(before string) string {
-	m := named.FindStringSubmatchIndex(before)
+	m := named().FindStringSubmatchIndex(before)
 	if m == nil {
 		return ""
 	}
@@ -112,7 +113,7 @@ func nameBefore(before string) string {
 		return "" // no name that a person gave
 	case strings.ContainsAny(sign, "=:"), strings.HasPrefix(name, "--"), name == "password":
 		return name
-	case sets.MatchString(before[:m[2]]):
+	case sets().MatchString(before[:m[2]]):
 		return name
 	}
 	return ""

@@ -3,9 +3,10 @@ package cleartext
 import (
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/cwagent/cwagent/agent/lazyregexp"
 )
 
 // A Kind is what a file is to the person who left a token in it. What to do about the
@@ -53,13 +54,13 @@ var shapes = []shape{
 
 // editors matches what editors and careful people leave beside a file: .bashrc~,
 // .env.bak, terraform.tfvars.orig. A token lies there just as well.
-var editors = regexp.MustCompile(`(~|\.(bak|old|orig|save|swp))$`)
+var editors = lazyregexp.New(`(~|\.(bak|old|orig|save|swp))$`)
 
 // KindOf returns what a file is, by its path alone. All others are of no kind.
 func KindOf(file string) (Kind, bool) {
 	file = filepath.ToSlash(file)
 	folder, name := path.Split(file)
-	name = editors.ReplaceAllString(name, "")
+	name = editors().ReplaceAllString(name, "")
 	// group_vars/all/vault.yml is as much a variable of Ansible as group_vars/all.
 	above := strings.Split(strings.Trim(folder, "/"), "/")
 	for _, s := range shapes {

@@ -1,8 +1,9 @@
 package cleartext
 
 import (
-	"regexp"
 	"strings"
+
+	"github.com/cwagent/cwagent/agent/lazyregexp"
 )
 
 // shortest is the length in bytes from which on a value of an unknown shape is taken
@@ -11,15 +12,15 @@ import (
 const shortest = 16
 
 // digits are the characters of tokens: base64, base64url, hex, UUIDs, JWTs.
-var digits = regexp.MustCompile(`^[A-Za-z0-9._~+/=-]+$`)
+var digits = lazyregexp.New(`^[A-Za-z0-9._~+/=-]+$`)
 
 // filler matches what people write in place of a token.
-var filler = regexp.MustCompile(`(?i)(your|example|change[_-]?me|placeholder|redacted|dummy|replace|insert|todo|secret[_-]?here|token[_-]?here|api[_-]?token|xxxx|\.\.\.|\*\*\*)`)
+var filler = lazyregexp.New(`(?i)(your|example|change[_-]?me|placeholder|redacted|dummy|replace|insert|todo|secret[_-]?here|token[_-]?here|api[_-]?token|xxxx|\.\.\.|\*\*\*)`)
 
 // likely reports whether a value is a token rather than something that stands for one:
 // a reference of any kind has signs that tokens have not, and a path begins as one.
 func likely(value string) bool {
-	return len(value) >= shortest && digits.MatchString(value) && !strings.HasPrefix(value, "/") && !strings.HasPrefix(value, ".") && !strings.HasPrefix(value, "~") &&
+	return len(value) >= shortest && digits().MatchString(value) && !strings.HasPrefix(value, "/") && !strings.HasPrefix(value, ".") && !strings.HasPrefix(value, "~") &&
 		strings.ContainsAny(value, "0123456789") && strings.ContainsAny(strings.ToLower(value), "abcdefghijklmnopqrstuvwxyz") && !stands(value)
 }
 
@@ -31,5 +32,5 @@ func stands(rest string) bool {
 	case "", "secret", "token", "foo", "bar":
 		return true
 	}
-	return filler.MatchString(rest) || strings.Trim(rest, rest[:1]) == "" && (len(rest) > 2 || strings.Contains("xX*_-", rest[:1]))
+	return filler().MatchString(rest) || strings.Trim(rest, rest[:1]) == "" && (len(rest) > 2 || strings.Contains("xX*_-", rest[:1]))
 }

@@ -1,13 +1,13 @@
 package config
 
 import (
-	"regexp"
 	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/cwagent/cwagent/agent"
+	"github.com/cwagent/cwagent/agent/lazyregexp"
 	"github.com/cwagent/cwagent/ipc"
 )
 
@@ -95,9 +95,9 @@ func (f *accountSource) lender(a *ServiceAccount) error {
 }
 
 // label is one that Kubernetes allows (RFC 1123).
-var label = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
+var label = lazyregexp.New(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
 
-func isLabel(s string) bool { return label.MatchString(s) }
+func isLabel(s string) bool { return label().MatchString(s) }
 
 // isSubdomain allows dots, too: a service account may be named so.
 func isSubdomain(s string) bool {

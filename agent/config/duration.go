@@ -1,19 +1,20 @@
 package config
 
 import (
-	"regexp"
 	"strconv"
 	"time"
+
+	"github.com/cwagent/cwagent/agent/lazyregexp"
 )
 
-var days = regexp.MustCompile(`^([0-9]{1,5})([dwy])$`)
+var days = lazyregexp.New(`^([0-9]{1,5})([dwy])$`)
 
 // ParseDuration reads a positive duration: as Go's, or in days, weeks or years
 // of 365 days. A century is the most: beyond it the arithmetic would overflow.
 func ParseDuration(s string) (time.Duration, bool) {
 	const day = 24 * time.Hour
 	const century = 100 * 365 * day
-	m := days.FindStringSubmatch(s)
+	m := days().FindStringSubmatch(s)
 	if m == nil {
 		d, err := time.ParseDuration(s)
 		return d, err == nil && d > 0 && d <= century

@@ -2,11 +2,12 @@ package config
 
 import (
 	"errors"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/cwagent/cwagent/agent/lazyregexp"
 )
 
 const seeSample = "the README has a sample of every key"
@@ -25,10 +26,10 @@ func (p *problem) Error() string { return p.why }
 // values, which may be a token in the wrong place, and Go's types, which say
 // nothing to a person.
 var (
-	unknownKey = regexp.MustCompile(`^line (\d+): field (?s:(.*)) not found in type `)
-	twiceKey   = regexp.MustCompile(`^line (\d+): mapping key (?s:.*) already defined at line (\d+)$`)
-	wrongType  = regexp.MustCompile(`^line (\d+): cannot unmarshal !!(?s:.*) into (\S+)$`)
-	syntax     = regexp.MustCompile(`^yaml: line (\d+): (.*)$`)
+	unknownKey = lazyregexp.New(`^line (\d+): field (?s:(.*)) not found in type `)
+	twiceKey   = lazyregexp.New(`^line (\d+): mapping key (?s:.*) already defined at line (\d+)$`)
+	wrongType  = lazyregexp.New(`^line (\d+): cannot unmarshal !!(?s:.*) into (\S+)$`)
+	syntax     = lazyregexp.New(`^yaml: line (\d+): (.*)$`)
 )
 
 // translate makes a problem of an error of yaml.v3; of several the first.
@@ -38,19 +39,19 @@ func translate(err error) error {
 		return p
 	}
 	if !errors.As(err, &types) || len(types.Errors) == 0 {
-		if m := syntax.FindStringSubmatch(err.Error()); m != nil {
+		if m := syntax().FindStringSubmatch(err.Error()); m != nil {
 			return &problem{number(m[1]), "not YAML: " + m[2], "indent with blanks, never with tabs"}
 		}
 		return &problem{0, "not YAML", "indent with blanks, never with tabs"}
 	}
 	s := types.Errors[0]
-	if m := unknownKey.FindStringSubmatch(s); m != nil {
+	if m := unknownKey().FindStringSubmatch(s); m != nil {
 		return &problem{number(m[1]), "unknown key " + quoteKey(m[2]), seeSample}
 	}
-	if m := twiceKey.FindStringSubmatch(s); m != nil {
+	if m := twiceKey().FindStringSubmatch(s); m != nil {
 		return &problem{number(m[1]), "the key stands in line " + m[2] + " already", "remove one of the two"}
 	}
-	if m := wrongType.FindStringSubmatch(s); m != nil {
+	if m := wrongType().FindStringSubmatch(s); m != nil {
 		want := "a mapping"
 		if m[2][0] == '[' {
 			want = "a list"

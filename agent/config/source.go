@@ -2,11 +2,12 @@ package config
 
 import (
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/cwagent/cwagent/agent/lazyregexp"
 )
 
 // A Source says where the next token of a credential comes from. At most one
@@ -135,7 +136,7 @@ func (f *commandSource) command() (*Command, error) {
 }
 
 // variable is a variable that any shell could set.
-var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var variable = lazyregexp.New(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // environment reads the variables of a command. Ours are not for it: it would
 // find another agent, or this one, and wait for itself.
@@ -149,7 +150,7 @@ func environment(l list) ([]string, error) {
 	for _, v := range l {
 		name, _, _ := strings.Cut(v.text, "=")
 		switch {
-		case !variable.MatchString(name):
+		case !variable().MatchString(name):
 			return nil, v.problem(key+": neither NAME nor NAME=VALUE", "NAME is passed on from the agent, NAME=VALUE is set")
 		case strings.HasPrefix(strings.ToUpper(name), "CWAGENT_"):
 			return nil, v.problem(key+": the variables of cwagent are not for a command", "a source does not ask the agent that asks it")

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/cwagent/cwagent/agent"
+	"github.com/cwagent/cwagent/agent/lazyregexp"
 	"github.com/cwagent/cwagent/ipc"
 )
 
@@ -49,7 +50,7 @@ func (s *ServiceAccount) Next(ctx context.Context, o agent.Occasion) (agent.Mint
 
 // names are those that Kubernetes has for namespaces and service accounts; what
 // else could stand in a path is not even asked about.
-var names = lazily(`^[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?$`)
+var names = lazyregexp.New(`^[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?$`)
 
 func (s *ServiceAccount) next(ctx context.Context, o agent.Occasion) (agent.Minted, *agent.SourceError) {
 	if !names().MatchString(s.Namespace) || !names().MatchString(s.Name) {

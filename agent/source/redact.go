@@ -1,10 +1,10 @@
 package source
 
 import (
-	"regexp"
 	"strings"
-	"sync"
 	"unicode"
+
+	"github.com/cwagent/cwagent/agent/lazyregexp"
 )
 
 const (
@@ -21,29 +21,23 @@ type redactor struct {
 
 var (
 	// escapes are what terminals obey: CSI, OSC, and the short ones.
-	escapes = lazily(`\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[ -/]*[0-~])`)
+	escapes = lazyregexp.New(`\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[ -/]*[0-~])`)
 
 	// named is what stands where a secret has its place. A colon alone does not
 	// make one: "token: not found" is a sentence.
-	named = lazily(`(?i)\b(bearer|basic)\s+\S+|[\w-]*(token|secret|passw|pwd|credential|api.?key)[\w-]*("\s*:\s*"[^"]*"?|'\s*:\s*'[^']*'?|\s*=\s*("[^"]*"?|'[^']*'?|\S+))`)
+	named = lazyregexp.New(`(?i)\b(bearer|basic)\s+\S+|[\w-]*(token|secret|passw|pwd|credential|api.?key)[\w-]*("\s*:\s*"[^"]*"?|'\s*:\s*'[^']*'?|\s*=\s*("[^"]*"?|'[^']*'?|\S+))`)
 
 	// told is the same in a sentence: what has a digit in it is no word of one.
-	told = lazily(`(?i)([\w-]*(?:token|secret|passw|pwd|passphrase|credential|api.?key)[\w-]*(?:\s*:|\s+is|\s)\s*)(\S*[0-9]\S{4,}|\S{5,}[0-9]\S*)`)
+	told = lazyregexp.New(`(?i)([\w-]*(?:token|secret|passw|pwd|passphrase|credential|api.?key)[\w-]*(?:\s*:|\s+is|\s)\s*)(\S*[0-9]\S{4,}|\S{5,}[0-9]\S*)`)
 
 	// known are tokens with a form of their own, and the user part of a URL.
-	known = lazily(`(?i)CW-SECRET-\S*|eyJ[\w-]{5,}\S*|://[^/\s@]*@`)
+	known = lazyregexp.New(`(?i)CW-SECRET-\S*|eyJ[\w-]{5,}\S*|://[^/\s@]*@`)
 
 	// wide is the most that one secret can stand in without a blank; within it
 	// narrow tells a secret from a path or a host name.
-	wide   = lazily(`[A-Za-z0-9_\-+/=.~%]+`)
-	narrow = lazily(`[A-Za-z0-9_\-+=~%]+`)
+	wide   = lazyregexp.New(`[A-Za-z0-9_\-+/=.~%]+`)
+	narrow = lazyregexp.New(`[A-Za-z0-9_\-+=~%]+`)
 )
-
-// lazily compiles an expression when it is first used: every cwagent links these, and
-// all of them together would be a tenth of its start.
-func lazily(expr string) func() *regexp.Regexp {
-	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
-}
 
 // line is what was said as one line: its end, in whole lines, as many of the
 // last three as fit.

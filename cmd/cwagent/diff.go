@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 
 	"github.com/rogpeppe/go-internal/diff"
 
 	"github.com/cwagent/cwagent/agent/kubeconfig"
+	"github.com/cwagent/cwagent/agent/lazyregexp"
 )
 
 // A plan shows what becomes of a kubeconfig, and nothing of what is secret in
@@ -79,17 +79,17 @@ func broken(text []byte) []byte {
 
 var (
 	// entry is a key with a value behind it in a flow mapping or in JSON.
-	entry = regexp.MustCompile(`(["']?)([A-Za-z][A-Za-z-]*)(["']?\s*:\s*)("(?:[^"\\]|\\.)*"?|'(?:[^']|'')*'?|\[[^\]{}]*\]?|[^\s,{}\[\]"'][^,{}\[\]]*)`)
+	entry = lazyregexp.New(`(["']?)([A-Za-z][A-Za-z-]*)(["']?\s*:\s*)("(?:[^"\\]|\\.)*"?|'(?:[^']|'')*'?|\[[^\]{}]*\]?|[^\s,{}\[\]"'][^,{}\[\]]*)`)
 
 	// blockLine is a key at the beginning of a line.
-	blockLine = regexp.MustCompile(`^((?:\s|- )*)(["']?)([A-Za-z][A-Za-z-]*)(["']?):(\s.*)?$`)
+	blockLine = lazyregexp.New(`^((?:\s|- )*)(["']?)([A-Za-z][A-Za-z-]*)(["']?):(\s.*)?$`)
 
 	// remark is where a comment may begin. Within quotes it is none, but what
 	// quotes are there a single line does not always tell.
-	remark = regexp.MustCompile(`(?:^|[ \t])#`)
+	remark = lazyregexp.New(`(?:^|[ \t])#`)
 
 	// userinfo is a password in a URL.
-	userinfo = regexp.MustCompile(`//[^/\s@]*@`)
+	userinfo = lazyregexp.New(`//[^/\s@]*@`)
 )
 
 // redactLine returns a line of a kubeconfig without its comment, which no edit
@@ -97,10 +97,10 @@ var (
 // listed as harmless. nearby is one that a change does not touch.
 func redactLine(line string, nearby bool) string {
 	code, comment := line, ""
-	if at := remark.FindStringIndex(line); at != nil {
+	if at := remark().FindStringIndex(line); at != nil {
 		code, comment = line[:at[1]-1], "# [...]"
 	}
-	m := blockLine.FindStringSubmatch(code)
+	m := blockLine().FindStringSubmatch(code)
 	value := ""
 	if m != nil {
 		value = strings.TrimSpace(m[5])
@@ -114,21 +114,21 @@ func redactLine(line string, nearby bool) string {
 	case value != "" && !shown[m[3]]:
 		code = m[1] + m[2] + m[3] + m[4] + ": " + hidden + code[len(strings.TrimRight(code, " \t")):]
 	}
-	return kubeconfig.HideTokens(userinfo.ReplaceAllString(code, "//"+hidden+"@") + comment)
+	return kubeconfig.HideTokens(userinfo().ReplaceAllString(code, "//"+hidden+"@") + comment)
 }
 
 // redactFlow is redactLine for what is written as {key: value, ...}, or for a
 // part of it.
 func redactFlow(code string, nearby bool) string {
-	rest := entry.ReplaceAllStringFunc(code, func(s string) string {
-		m := entry.FindStringSubmatch(s)
+	rest := entry().ReplaceAllStringFunc(code, func(s string) string {
+		m := entry().FindStringSubmatch(s)
 		if shown[m[2]] && (m[2] != "args" || !nearby) {
 			return s
 		}
 		return m[1] + m[2] + m[3] + hidden
 	})
 	// What is left over when the entries are taken out has to be punctuation.
-	for _, word := range strings.FieldsFunc(entry.ReplaceAllString(code, ""), func(r rune) bool { return strings.ContainsRune(" \t,:{}[]\"'-", r) }) {
+	for _, word := range strings.FieldsFunc(entry().ReplaceAllString(code, ""), func(r rune) bool { return strings.ContainsRune(" \t,:{}[]\"'-", r) }) {
 		if !shown[word] {
 			rest = strings.ReplaceAll(rest, word, "[...]")
 		}

@@ -58,4 +58,4 @@ func (p *planner) fileSource(f *kubeconfig.File, o kubeconfig.Other, name string
 }
 
 // quotedURL is a URL for YAML, without a password.
-func quotedURL(url string) string { return strconv.Quote(userinfo.ReplaceAllString(url, "//")) }
+func quotedURL(url string) string { return strconv.Quote(userinfo().ReplaceAllString(url, "//")) }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cwagent/cwagent/agent"
+	"github.com/cwagent/cwagent/agent/cleartext"
 	"github.com/cwagent/cwagent/agent/config"
 	"github.com/cwagent/cwagent/ipc"
 )
@@ -26,10 +27,6 @@ type runFlags struct {
 
 	left time.Duration // which minLeft means
 }
-
-// runVariables are those that programs are known to read the token from, the usual
-// one first.
-var runVariables = []string{"COREWEAVE_API_TOKEN", "CW_API_TOKEN", "CW_API_ACCESS_TOKEN", "CW_TOKEN", "CWSANDBOX_API_KEY"}
 
 const runHelp = `Run a program with the current token of a credential in its environment, and
 nowhere else: in no file, in no argument, not in the environment of your shell.
@@ -82,7 +79,7 @@ func (c *cli) newRun() *cobra.Command {
 	f.StringArrayVar(&fl.vars, "env", nil, "variable that has the token (several allowed; default COREWEAVE_API_TOKEN, with --kubeconfig none)")
 	f.StringVar(&fl.minLeft, "min-left", "5m", "how long the token must live, where its end is known: 1h, 30d; 0: any that can be used")
 	f.BoolVar(&fl.kubeconfig, "kubeconfig", false, "a kubeconfig that refers to the credential, in KUBECONFIG")
-	completeFlag(cmd, "env", runVariables...)
+	completeFlag(cmd, "env", cleartext.Known...)
 	completeFlag(cmd, "min-left", "5m", "1h", "8h", "0")
 	return cmd
 }
@@ -137,11 +134,11 @@ func (c *cli) runProgram(ctx context.Context, fl runFlags, name string, argv []s
 // check judges the flags, and puts in what is usual.
 func (fl *runFlags) check() error {
 	if len(fl.vars) == 0 && !fl.kubeconfig {
-		fl.vars = runVariables[:1]
+		fl.vars = cleartext.Known[:1]
 	}
 	for _, v := range fl.vars {
 		switch {
-		case !variable.MatchString(v):
+		case !environmentName.MatchString(v):
 			return fail("letters, digits and underscores, the first no digit", "--env %s: not the name of a variable", shownWord(v))
 		case fl.kubeconfig && v == "KUBECONFIG":
 			return fail("another variable, or leave --kubeconfig out", "--env KUBECONFIG: --kubeconfig sets it")
@@ -154,8 +151,8 @@ func (fl *runFlags) check() error {
 	return nil
 }
 
-// variable is a name that every shell takes.
-var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+// environmentName is a name that every shell takes for a variable.
+var environmentName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // shownWord is an argument as it may be shown: people paste tokens into wrong places.
 func shownWord(s string) string {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -112,9 +111,6 @@ func (c cure) another() string {
 	}
 	return "cwagent rotate " + c.name + ", and delete the old one in the Console"
 }
-
-// environmentName is what the name of a variable may be.
-var environmentName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // variablesOf returns the variables that have the token, each once, if a program can get
 // all of them.
