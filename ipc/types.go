@@ -259,10 +259,18 @@ type Credential struct {
 	Unsaved       string     `json:"unsaved,omitempty"`  // why the token is not saved, though it should be
 	Standby       []Standby  `json:"standby,omitempty"`  // in the order of their turns
 	Retiring      []Retiring `json:"retiring,omitempty"` // the newest first
+	LastUse       *Use       `json:"lastUse,omitempty"`  // when a program got the token last, as far as is known
 
 	// CAs are what is known of the certificate authorities of its servers, by their
 	// CASHA256 and byte for byte what that is of. Only on demand.
 	CAs map[string][]byte `json:"cas,omitempty"`
+}
+
+// Use is a request that got a token.
+type Use struct {
+	At     time.Time `json:"at"`
+	Caller string    `json:"caller,omitempty"` // who asked and who ran that: kubectl <- zsh <- tmux
+	PID    int       `json:"pid,omitempty"`    // of the first of these
 }
 
 // Refusal is the last request that a credential was not given out for.
