@@ -189,21 +189,35 @@ func (a *Agent) usable(c *credential, now time.Time) (time.Time, error) {
 	default:
 		e.Code = ipc.CodeExpired
 	}
-	switch {
-	case a.flights.has(c.name) && c.urge(now) != rest:
+	if a.flights.has(c.name) && c.urge(now) != rest {
 		e.Code, e.Hint = ipc.CodeRenewing, "the next one is on its way: try again in a moment"
-	case c.setting.Source != nil && c.renewal.fails > 0:
-		e.What += "; " + c.setting.Source.Kind() + ": " + c.renewal.why
-		e.Hint = cmp.Or(c.renewal.hint, "cwagent status "+c.name+" shows its source; cwagent rotate "+c.name+" asks it at once")
-	case d.state == ipc.StateLocked:
-		e.Hint = a.remedy(c)
-	default:
-		e.Hint = "make a new token at " + consolePage + ", then: cwagent rotate " + c.name
-		if d.state == ipc.StateRefused {
-			e.Hint += "; cwagent verify " + c.name + " asks again"
-		}
+		return time.Time{}, e
 	}
+	if c.setting.Source != nil && c.renewal.fails > 0 {
+		e.What += "; " + c.setting.Source.Kind() + ": " + c.renewal.why
+	}
+	e.Hint = a.advice(c, d)
 	return time.Time{}, e
+}
+
+// advice says what a person can do about a credential in its state; nothing where it
+// is valid.
+func (a *Agent) advice(c *credential, d decision) string {
+	switch {
+	case d.state == ipc.StateValid:
+		return ""
+	case c.setting.Source != nil && c.renewal.fails > 0:
+		return cmp.Or(c.renewal.hint, "cwagent status "+c.name+" shows its source; cwagent rotate "+c.name+" asks it at once")
+	case d.state == ipc.StateLocked:
+		return a.remedy(c)
+	case d.state == ipc.StateDue && c.setting.Source != nil:
+		return "cwagent rotate " + c.name + " asks its source at once"
+	}
+	hint := "make a new token at " + consolePage + ", then: cwagent rotate " + c.name
+	if d.state == ipc.StateRefused {
+		hint += "; cwagent verify " + c.name + " asks again"
+	}
+	return hint
 }
 
 // reason says why a credential is in its state, for a person; nothing where it is

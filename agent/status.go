@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -24,26 +25,61 @@ func (a *Agent) Status(ctx context.Context, r ipc.StatusRequest) (ipc.Status, er
 	a.mu.RLock()
 	s.Config = a.rules.Trouble
 	a.mu.RUnlock()
-	if a.Watched != nil {
+	if a.Watched != nil && !r.Worst {
 		s.Watched = a.Watched()
 	}
+	creds := a.all()
 	if r.Name != "" {
 		c, err := a.seek(ctx, r.Name)
 		if err != nil {
 			return ipc.Status{}, err
 		}
-		s.Credentials = append(s.Credentials, a.describe(c, now))
-		if r.CAs {
-			s.Credentials[0].CAs = a.exactAuthorities(c)
-		}
-		return s, nil
+		creds = []*credential{c}
 	}
-	creds := a.all()
 	slices.SortFunc(creds, func(x, y *credential) int { return strings.Compare(x.name, y.name) })
 	for _, c := range creds {
 		s.Credentials = append(s.Credentials, a.describe(c, now))
+		if r.CAs && r.Name != "" {
+			s.Credentials[0].CAs = a.exactAuthorities(c)
+		}
+	}
+	if r.Worst {
+		s.Credentials = Worst(s.Credentials)
 	}
 	return s, nil
+}
+
+// Urgency says how much a credential needs a person, the most where it is least; ok is
+// false if it does not.
+func Urgency(c ipc.Credential) (rank int, ok bool) {
+	worst := []ipc.State{ipc.StateExpired, ipc.StateRefused, ipc.StateEmpty, ipc.StateLocked, ipc.StateDue}
+	if rank = slices.Index(worst, c.State); rank >= 0 {
+		return rank, true
+	}
+	return len(worst), c.Unsaved != ""
+}
+
+// Worst is that one of the credentials that needs a person most, of several alike the
+// one that ends first; an empty list if none does.
+func Worst(all []ipc.Credential) []ipc.Credential {
+	all = slices.DeleteFunc(slices.Clone(all), func(c ipc.Credential) bool { _, ok := Urgency(c); return !ok })
+	slices.SortStableFunc(all, ByUrgency)
+	return all[:min(len(all), 1)]
+}
+
+// ByUrgency orders credentials, the most urgent first.
+func ByUrgency(x, y ipc.Credential) int {
+	rx, _ := Urgency(x)
+	ry, _ := Urgency(y)
+	return cmp.Or(cmp.Compare(rx, ry), ending(x).Compare(ending(y)))
+}
+
+// ending is when a token ends, far off where nobody knows.
+func ending(c ipc.Credential) time.Time {
+	if c.Expires == nil {
+		return time.Unix(1<<40, 0)
+	}
+	return *c.Expires
 }
 
 // storeInfo describes the store and what is wrong with it. That it keeps what nobody
@@ -76,7 +112,7 @@ func (a *Agent) describe(c *credential, now time.Time) ipc.Credential {
 		servers = []ipc.Server{}
 	}
 	return ipc.Credential{
-		Name: c.name, Revision: c.revision, ID: c.token.id, Label: c.token.label(), State: d.state, Reason: a.reason(c, d),
+		Name: c.name, Revision: c.revision, ID: c.token.id, Label: c.token.label(), State: d.state, Reason: a.reason(c, d), Hint: a.advice(c, d),
 		Expiry: c.token.expiry, Expires: known(c.token.expires), Created: known(c.token.created),
 		Added: c.token.added, Saved: c.token.saved && (!c.token.missing() || a.far() != ""), Servers: servers,
 		Identity: c.token.identity, Verified: known(c.token.verified),

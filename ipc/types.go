@@ -21,6 +21,7 @@ type StatusRequest struct {
 	Name    string `json:"name,omitempty"`
 	Inspect bool   `json:"inspect,omitempty"` // wait up to a second for how the store does now
 	CAs     bool   `json:"cas,omitempty"`     // of one credential: with the certificate authorities of its servers
+	Worst   bool   `json:"worst,omitempty"`   // of those only the one that needs a person most, if one does, and no files: for a prompt
 }
 
 // MaxTogether is how many tokens one AddAll hands over at most: so many are saved
@@ -243,6 +244,7 @@ type Credential struct {
 	Label         string     `json:"label,omitempty"` // ours for the current token, #5f3a9c01: another one for each
 	State         State      `json:"state"`
 	Reason        string     `json:"reason,omitempty"` // why it is in that state, for a person
+	Hint          string     `json:"hint,omitempty"`   // what a person can do about that
 	Expiry        Expiry     `json:"expiry"`
 	Expires       *time.Time `json:"expires,omitempty"`
 	Created       *time.Time `json:"created,omitempty"` // when the token was made
