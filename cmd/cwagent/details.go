@@ -2,55 +2,80 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"text/tabwriter"
 	"time"
 
 	"github.com/cwagent/cwagent/ipc"
 )
 
-// printDetails shows one credential, a line for each thing known about it.
-func printDetails(out io.Writer, cred ipc.Credential, now time.Time) {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	line := func(key, value string) { fmt.Fprintf(w, "%s\t%s\n", key, value) }
-	line("name", cred.Name)
-	line("token", orDash(cred.ID))
-	state := string(cred.State)
+// details are all that is known about one credential, a line for each thing, and what
+// there is to do about it.
+func (v view) details(s ipc.Status, cred ipc.Credential) string {
+	p := paint(v.color)
+	var lines []string
+	line := func(key, value string, b brush) {
+		lines = append(lines, v.wrap(fmt.Sprintf("%-10s", key), value, b)...)
+	}
+	line("name", printable(cred.Name), p.strong)
+	line("token", orDash(printable(cred.ID)), nil)
+	state := printable(string(cred.State))
 	if cred.Reason != "" {
-		state += ": " + cred.Reason
+		state += ": " + printableLine(cred.Reason)
 	}
-	line("state", state)
-	line("expiry", expiryWords(cred.Expiry, cred.Expires)+leftWords(cred, now))
+	line("state", state, p.of(cred.State))
+	if cred.Hint != "" {
+		line("", printableLine(cred.Hint), nil)
+	}
+	line("expiry", expiryWords(cred.Expiry, cred.Expires)+leftWords(cred, v.now), nil)
+	if bar := v.bar(cred); bar != "" {
+		line("lifetime", bar, p.of(cred.State))
+	}
 	if !cred.Added.IsZero() {
-		line("added", cred.Added.Local().Format("2006-01-02 15:04:05 MST"))
+		line("added", cred.Added.Local().Format("2006-01-02 15:04:05 MST"), nil)
 	}
-	line("identity", orDash(identityWords(cred.Identity)))
-	line("verified", ago(cred.Verified, now))
+	line("identity", orDash(identityWords(cred.Identity)), nil)
+	line("verified", ago(cred.Verified, v.now), nil)
+	if u := cred.LastUse; u != nil {
+		line("used", v.useWords(u), nil)
+	}
 	saved := yesNo(cred.Saved)
 	if cred.Unsaved != "" {
 		saved += ", tried again by itself: " + printable(cred.Unsaved)
 	}
-	line("saved", saved)
-	line("source", sourceWords(cred, now))
+	line("saved", saved, nil)
+	line("source", sourceWords(cred, v.now), nil)
 	for _, t := range cred.Standby {
-		line("standby", standbyWords(t))
+		line("standby", standbyWords(t), nil)
 	}
 	for _, t := range cred.Retiring {
-		line("retired", retiredWords(t, now))
+		line("retired", retiredWords(t, v.now), nil)
 	}
 	for _, s := range cred.Servers {
-		line("server", serverWords(s))
+		line("server", serverWords(s), nil)
 	}
 	if cred.NoClusterInfo {
-		line("server", "callers that do not say for which server")
+		line("server", "callers that do not say for which server", nil)
 	}
-	w.Flush()
-	printRefusal(out, cred, now)
+	cred.Reason, cred.Renewal, cred.Unsaved, cred.Saved = "", nil, "", true // that stands above
+	s.Credentials = []ipc.Credential{cred}
+	s.Watched = watchedOf(s.Watched, cred.Name)
+	return v.fit(lines, nil, v.tasks(s))
+}
+
+// useWords say when a token was used last and by which processes.
+func (v view) useWords(u *ipc.Use) string {
+	words := ago(&u.At, v.now)
+	if u.Caller != "" {
+		words += " by " + printable(u.Caller)
+	}
+	if u.PID != 0 {
+		words += fmt.Sprintf(", pid %d", u.PID)
+	}
+	return words
 }
 
 // sourceWords say where the next token comes from, and when.
 func sourceWords(cred ipc.Credential, now time.Time) string {
-	words := cred.Source
+	words := printable(cred.Source)
 	r := cred.Renewal
 	if r == nil {
 		return words
@@ -100,20 +125,6 @@ func ago(t *time.Time, now time.Time) string {
 		return "never"
 	}
 	return span(now.Sub(*t)) + " ago"
-}
-
-// printRefusal shows the last request that the credential was not given out for.
-func printRefusal(out io.Writer, cred ipc.Credential, now time.Time) {
-	if r := cred.Refusal; r != nil {
-		fmt.Fprintf(out, "\n%s: refused %s ago: %s\n  %s\n", cred.Name, span(now.Sub(r.At)), refusedServer(r), r.Hint)
-	}
-}
-
-func refusedServer(r *ipc.Refusal) string {
-	if r.Server == nil {
-		return "the caller did not say for which server"
-	}
-	return "not bound to " + serverWords(*r.Server)
 }
 
 // leftOf says how long a token still lives.

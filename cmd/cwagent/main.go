@@ -70,7 +70,6 @@ func (exitCode) Error() string { return "" }
 // exit code.
 func (c *cli) report(err error) int {
 	var code exitCode
-	var e *ipc.Error
 	switch {
 	case err == nil:
 		return 0
@@ -80,6 +79,13 @@ func (c *cli) report(err error) int {
 		io.WriteString(c.err, "cwagent: interrupted\n")
 		return 130
 	}
+	io.WriteString(c.err, c.errorText(err))
+	return 1
+}
+
+// errorText are the lines that say what went wrong, and what to do.
+func (c *cli) errorText(err error) (text string) {
+	var e *ipc.Error
 	shown := ipc.Error{What: err.Error()} // with what was wrapped around it
 	if errors.As(err, &e) {
 		shown.Hint = e.Hint
@@ -88,9 +94,9 @@ func (c *cli) report(err error) int {
 		shown.Hint = c.startHint()
 	}
 	for line := range strings.Lines(shown.Text()) { // a file's name may be in it
-		io.WriteString(c.err, printableLine(strings.TrimRight(line, "\n"))+"\n")
+		text += printableLine(strings.TrimRight(line, "\n")) + "\n"
 	}
-	return 1
+	return text
 }
 
 // fail makes an error with a hint.

@@ -108,7 +108,7 @@ proxy or TLS setting, gets no token.`,
 
 // serverWords describes a binding in one line.
 func serverWords(s ipc.Server) string {
-	line := s.URL
+	line := printable(s.URL)
 	if s.CASHA256 != "" {
 		line += " ca " + s.CASHA256[:min(12, len(s.CASHA256))]
 	}

@@ -67,7 +67,7 @@ func (c *cli) printService(s serviceState, agent ipc.AgentInfo, why error, outpu
 		}
 		if runs {
 			fmt.Fprintf(c.out, "agent    %s, pid %d, started %s\n", agent.Version, agent.PID, howStarted[agent.Start])
-			if words := anotherVersion(agent); words != "" {
+			if words := anotherVersion(agent, version); words != "" {
 				fmt.Fprintf(c.out, "         %s\n", words)
 			}
 		} else if hasCode(why, ipc.CodeUnreachable) {

@@ -2,16 +2,15 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
+	"os"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
-	"github.com/cwagent/cwagent/agent"
+	"github.com/cwagent/cwagent/agent/config"
 	"github.com/cwagent/cwagent/ipc"
 )
 
@@ -22,16 +21,40 @@ const (
 	exitUnreachable = 3
 )
 
+// statusFlags are what a person asks for beside a name.
+type statusFlags struct {
+	format       string
+	watch, short bool
+	warn, crit   string
+}
+
+var statusFormats = []string{"table", "wide", "json", "yaml", "name"}
+
 func (c *cli) newStatus() *cobra.Command {
-	var format string
+	var f statusFlags
 	cmd := &cobra.Command{
 		Use:   "status [NAME]",
 		Short: "Show the credentials and how they are",
-		Long: `Show the credentials and how they are.
+		Long: `Show the agent, its store, a line a credential and what there is to do, the most
+urgent first; with NAME all that is known of one. On a terminal as wide as that is,
+in color unless NO_COLOR is set; through a pipe plain and whole.
 
 Exit codes: 0 all is well; 1 a credential is due, in memory only or not saved; 2
 one is expired, refused, locked or empty; 3 the agent cannot be reached. The
-worst wins.`,
+worst wins. With --warn and --crit, which are for monitors, 1 and 2 mean that a
+credential has so much time left or less, and none left is 2 as before; of one with
+standby tokens the last one's end counts; one that a source renews by itself is 1
+when it is due; one whose end nobody knows is 0.
+
+--short is for the prompt of a shell: the credential that needs you most, such as
+"prod 3d" or "prod expired"; nothing if none does or no agent answers within 0.2 s,
+and exit code 0 either way.`,
+		Example: `  cwagent status
+  cwagent status prod
+  cwagent status --watch
+  cwagent status --warn 3d --crit 1d -o name
+  cwagent status -o json
+  PS1='$(cwagent status --short) \$ '`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return fail(cmd.CommandPath()+" --help", "%s: it takes at most one argument, the name of a credential", cmd.Name())
@@ -40,29 +63,50 @@ worst wins.`,
 		},
 		ValidArgsFunction: c.completeNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := oneOf(format, "table", "json", "name"); err != nil {
-				return err
-			}
-			s, err := c.status(cmd.Context(), append(args, "")[0])
-			if unreachable(err) {
-				c.report(err)
-				return exitCode(exitUnreachable)
-			}
-			if err != nil {
-				return err
-			}
-			if err := c.printStatus(s, format, len(args) == 1); err != nil {
-				return err
-			}
-			if code := statusCode(s); code != 0 {
-				return exitCode(code)
-			}
-			return nil
+			return c.runStatus(cmd.Context(), append(args, "")[0], f)
 		},
 	}
-	cmd.Flags().StringVarP(&format, "output", "o", "table", "table, json or name")
-	completeFlag(cmd, "output", "table", "json", "name")
+	cmd.Flags().StringVarP(&f.format, "output", "o", "table", strings.Join(statusFormats, ", ")+"; cwagent help status-json has the fields")
+	cmd.Flags().BoolVarP(&f.watch, "watch", "w", false, "draw it again each second, until Ctrl-C")
+	cmd.Flags().BoolVar(&f.short, "short", false, "a word or two for a prompt, or nothing")
+	cmd.Flags().StringVar(&f.warn, "warn", "", "exit code 1 where a credential has at most so much time left (3d, 8h)")
+	cmd.Flags().StringVar(&f.crit, "crit", "", "exit code 2 where a credential has at most so much time left (1d, 1h)")
+	completeFlag(cmd, "output", statusFormats...)
+	completeFlag(cmd, "warn", "14d", "3d", "1d")
+	completeFlag(cmd, "crit", "3d", "1d", "1h")
 	return cmd
+}
+
+func (c *cli) runStatus(ctx context.Context, name string, f statusFlags) error {
+	if err := oneOf(f.format, statusFormats...); err != nil {
+		return err
+	}
+	judge, err := f.judge()
+	switch {
+	case err != nil:
+		return err
+	case f.short && (f.watch || f.warn+f.crit != "" || f.format != "table"):
+		return fail("cwagent status --short, with or without a name", "--short: it goes with no other flag")
+	case f.short:
+		return c.shortStatus(ctx, name)
+	case f.watch:
+		return c.watchStatus(ctx, name, f)
+	}
+	s, err := c.status(ctx, name)
+	if unreachable(err) {
+		c.report(err)
+		return exitCode(exitUnreachable)
+	}
+	if err == nil {
+		err = c.printStatus(s, f.format, name)
+	}
+	if err != nil {
+		return err
+	}
+	if code := judge(s, c.now()); code != 0 {
+		return exitCode(code)
+	}
+	return nil
 }
 
 // status asks the agent that runs about one credential, or about all where name is empty.
@@ -76,6 +120,30 @@ func (c *cli) status(ctx context.Context, name string) (ipc.Status, error) {
 
 func unreachable(err error) bool {
 	return hasCode(err, ipc.CodeUnreachable, ipc.CodeTimeout, ipc.CodeDenied)
+}
+
+// judge returns what makes an exit code of a status.
+func (f statusFlags) judge() (func(ipc.Status, time.Time) int, error) {
+	if f.warn+f.crit == "" {
+		return func(s ipc.Status, _ time.Time) int { return statusCode(s) }, nil
+	}
+	var l limits
+	for _, x := range []struct {
+		flag, text string
+		d          *time.Duration
+	}{{"--warn", f.warn, &l.warn}, {"--crit", f.crit, &l.crit}} {
+		ok := x.text == ""
+		if !ok {
+			*x.d, ok = config.ParseDuration(x.text)
+		}
+		if !ok {
+			return nil, fail("3d, 8h, 30m", "%s %s: not understood", x.flag, x.text)
+		}
+	}
+	if f.warn != "" && l.crit > l.warn {
+		return nil, fail("--warn comes first: --warn 3d --crit 1d", "--crit %s: more than --warn %s", f.crit, f.warn)
+	}
+	return l.code, nil
 }
 
 func statusCode(s ipc.Status) int {
@@ -98,131 +166,95 @@ func statusCode(s ipc.Status) int {
 	return worst
 }
 
-func (c *cli) printStatus(s ipc.Status, format string, details bool) error {
+// limits are for how long a credential has to last for a monitor to be content.
+type limits struct{ warn, crit time.Duration }
+
+// code is statusCode by the time that is left.
+func (l limits) code(s ipc.Status, now time.Time) int {
+	worst := 0
+	if s.Agent.Locked != nil {
+		worst = exitDead
+	}
+	for _, cred := range s.Credentials {
+		left, known := lasts(cred, now)
+		switch {
+		case cred.State != ipc.StateValid && cred.State != ipc.StateDue, known && left <= l.crit:
+			worst = exitDead
+		case known && left <= l.warn, cred.State == ipc.StateDue && unattended(cred):
+			worst = max(worst, exitDue)
+		}
+	}
+	return worst
+}
+
+// unattended reports whether the next token comes without a person.
+func unattended(c ipc.Credential) bool { return c.Source != "console" && c.Source != "standby" }
+
+// lasts is how long a credential does with the tokens that a person has given it.
+func lasts(c ipc.Credential, now time.Time) (left time.Duration, known bool) {
+	if unattended(c) || c.Expiry != ipc.ExpiryKnown || c.Expires == nil {
+		return 0, false
+	}
+	end := *c.Expires
+	for _, t := range c.Standby {
+		switch {
+		case t.Refused != "":
+		case t.Expiry != ipc.ExpiryKnown || t.Expires == nil:
+			return 0, false
+		case t.Expires.After(end):
+			end = *t.Expires
+		}
+	}
+	return end.Sub(now), true
+}
+
+// view is how a picture of the status has to look where stdout leads to.
+func (c *cli) view() view {
+	v := view{now: c.now(), version: version, utf8: utf8Locale(c.getenv)}
+	f, ok := c.out.(*os.File)
+	if !ok || !terminal(f) {
+		return v
+	}
+	v.color = c.getenv("NO_COLOR") == "" && c.getenv("TERM") != "dumb"
+	v.width = 80
+	if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
+		v.width = w
+	}
+	return v
+}
+
+// utf8Locale reports whether the locale's characters are in UTF-8, as setlocale(3) finds
+// out.
+func utf8Locale(getenv func(string) string) bool {
+	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if value := strings.ToLower(getenv(name)); value != "" {
+			return strings.Contains(value, "utf-8") || strings.Contains(value, "utf8")
+		}
+	}
+	return false
+}
+
+// printStatus shows a status in one of the formats, of a credential that is named in
+// detail.
+func (c *cli) printStatus(s ipc.Status, format, name string) (err error) {
+	v := c.view()
 	switch format {
 	case "json":
-		enc := json.NewEncoder(c.out)
-		enc.SetIndent("", "  ")
-		return enc.Encode(s)
+		return writeJSON(c.out, s)
+	case "yaml":
+		return writeYAML(c.out, s)
 	case "name":
 		for _, cred := range s.Credentials {
 			fmt.Fprintln(c.out, cred.Name)
 		}
 		return nil
+	case "wide":
+		v.wide = true
 	}
-	if details {
-		cred := s.Credentials[0]
-		printDetails(c.out, cred, c.now())
-		printWatched(c.out, watchedOf(s.Watched, cred.Name), c.now())
-		return nil
+	if name != "" && !v.wide {
+		_, err = fmt.Fprint(c.out, v.details(s, s.Credentials[0]))
+		return err
 	}
-	printTable(c.out, s, c.now())
-	return nil
-}
-
-func printTable(out io.Writer, s ipc.Status, now time.Time) {
-	fmt.Fprintf(out, "agent  %s, pid %d, up %s\n", s.Agent.Version, s.Agent.PID, span(now.Sub(s.Agent.Started)))
-	if words := anotherVersion(s.Agent); words != "" {
-		fmt.Fprintf(out, "       %s\n", words)
-	}
-	if s.Agent.Locked != nil {
-		how := "cwagent unlock"
-		if s.Agent.Guarded {
-			how += " asks for the passphrase"
-		}
-		fmt.Fprintf(out, "       locked for %s: %s\n", span(now.Sub(*s.Agent.Locked)), how)
-	}
-	fmt.Fprintf(out, "store  %s (%s)\n", s.Store.Kind, s.Store.Why)
-	if s.Store.Plaintext {
-		fmt.Fprintln(out, "       it has no password: what is in it lies on disk in clear")
-	}
-	switch {
-	case s.Store.Silent != nil:
-		silence := &agent.Silence{Since: *s.Store.Silent}
-		fmt.Fprintf(out, "       the %s %s\n", s.Store.Kind, silence.Words())
-	case s.Store.Trouble != "":
-		fmt.Fprintf(out, "       it gives nothing %s\n", s.Store.Trouble)
-	}
-	if s.Config != "" {
-		why := strings.TrimPrefix(s.Config, "config ")
-		fmt.Fprintf(out, "config %s\n", printable(why))
-	}
-	if len(s.Credentials) == 0 {
-		fmt.Fprintln(out, "no credentials yet: cwagent import FILE, or cwagent add NAME")
-	} else {
-		printCredentials(out, s, now)
-	}
-	printWatched(out, s.Watched, now)
-}
-
-// anotherVersion says so where the agent has another version than this program.
-func anotherVersion(a ipc.AgentInfo) string {
-	switch {
-	case a.Version == version:
-		return ""
-	case a.Start == ipc.StartManager:
-		return "this program is " + version + "; the agent is that, too, after: cwagent service restart"
-	}
-	return "this program is " + version + "; the agent is that, too, once it is ended and started again"
-}
-
-func printCredentials(out io.Writer, s ipc.Status, now time.Time) {
-	fmt.Fprintln(out)
-	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(w, "NAME\tSTATE\tLEFT\tTOKEN\tSAVED\tNEXT FROM\tSERVERS")
-	for _, cred := range s.Credentials {
-		servers := "none"
-		for i, b := range cred.Servers {
-			if servers = b.URL; i > 0 {
-				servers = fmt.Sprintf("%s and %d more", cred.Servers[0].URL, i)
-			}
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", cred.Name, cred.State, leftOf(cred.Expiry, cred.Expires, now),
-			orDash(cred.ID), yesNo(cred.Saved), nextWords(cred), servers)
-	}
-	w.Flush()
-	for _, cred := range s.Credentials {
-		printTrouble(out, cred, s.Agent.Locked != nil)
-		printRefusal(out, cred, now)
-	}
-	printDeletions(out, s, now)
-}
-
-// nextWords say where the next token comes from, in a word or two.
-func nextWords(cred ipc.Credential) string {
-	if n := len(cred.Standby); n > 0 && cred.Source == "standby" {
-		return fmt.Sprintf("standby (%d)", n)
-	}
-	return cred.Source
-}
-
-// printTrouble says what is wrong with a credential beside that the agent is locked.
-func printTrouble(out io.Writer, cred ipc.Credential, locked bool) {
-	if cred.Reason != "" && !locked {
-		fmt.Fprintf(out, "\n%s: %s\n", cred.Name, cred.Reason)
-	}
-	if r := cred.Renewal; r != nil && r.Error != "" && cred.State != ipc.StateDue {
-		fmt.Fprintf(out, "\n%s: no next token yet (%s): %s\n", cred.Name, r.Class, printable(r.Error))
-	}
-	if cred.Unsaved != "" {
-		fmt.Fprintf(out, "\n%s: not saved %s\n", cred.Name, printable(cred.Unsaved))
-	}
-}
-
-// printDeletions lists what a person has to delete in the Console: no program
-// can.
-func printDeletions(out io.Writer, s ipc.Status, now time.Time) {
-	first := true
-	for _, cred := range s.Credentials {
-		for _, t := range cred.Retiring {
-			if !t.Delete {
-				continue
-			}
-			if first {
-				fmt.Fprintf(out, "\ndelete in the Console (%s), then: cwagent retired --done ID\n", consolePage)
-				first = false
-			}
-			fmt.Fprintf(out, "  %s, which %s had until %s ago, %s\n", tokenWords(t), t.Credential, span(now.Sub(t.Since)), livesWords(t))
-		}
-	}
+	_, err = fmt.Fprint(c.out, v.draw(s))
+	return err
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -17,33 +16,46 @@ const (
 	watchedGone  = 3
 )
 
-// printWatched says what a person may want to know about the files that the agent
-// looks after: tokens in clear first, then what it has changed, then what asks for
-// nothing: tokens that restore has put back, and what is not there.
-func printWatched(out io.Writer, watched []ipc.Watch, now time.Time) {
-	notes, gone := watchNotes(watched, now)
+// watched says what a person may want to know about the files that the agent looks
+// after: tokens in clear, then what it has changed.
+func (v view) watched(watched []ipc.Watch) (all []task) {
+	notes := watchNotes(watched, v.now)
 	for _, x := range notes[:min(len(notes), watchedNotes)] {
-		fmt.Fprintf(out, "\n%s: %s\n", watchedWhere(x), watchedWords(x, now))
-		if x.Hint != "" {
-			fmt.Fprintf(out, "  %s\n", x.Hint)
+		t := task{rank: rankKnow, about: watchedWhere(x), what: watchedWords(x, v.now), how: printableLine(x.Hint)}
+		switch {
+		case x.State == ipc.WatchFound || x.State == ipc.WatchWaiting && x.Hint != "":
+			t.rank, t.brush = rankClear, paint(v.color).fair
+		case x.Hint != "":
+			t.rank = rankFile
 		}
+		all = append(all, t)
 	}
 	if more := len(notes) - watchedNotes; more > 0 {
-		fmt.Fprintf(out, "\nand %d more: cwagent status -o json\n", more)
+		all = append(all, task{rank: rankFile, about: fmt.Sprintf("and %d more", more), what: "cwagent status -o json"})
 	}
-	printPutBack(out, watched)
+	return all
+}
+
+// gone names paths where nothing is, in a line.
+func (v view) gone(watched []ipc.Watch) []string {
+	var gone []string
+	for _, x := range watched {
+		if x.State == ipc.WatchMissing {
+			gone = append(gone, printable(x.Path))
+		}
+	}
 	if len(gone) == 0 {
-		return
+		return nil
 	}
 	words := strings.Join(gone[:min(len(gone), watchedGone)], ", ")
 	if more := len(gone) - watchedGone; more > 0 {
 		words += fmt.Sprintf(" and %d more", more)
 	}
-	fmt.Fprintf(out, "\nlooked after once there: %s\n", words)
+	return v.wrap("", "looked after once there: "+words, nil)
 }
 
-// printPutBack lists the files in which tokens are meant to be, a line for each.
-func printPutBack(out io.Writer, watched []ipc.Watch) {
+// putBack lists the files in which tokens are meant to be, a line for each.
+func (v view) putBack(watched []ipc.Watch) (lines []string) {
 	var files []string
 	users := map[string][]string{}
 	for _, x := range watched {
@@ -56,25 +68,24 @@ func printPutBack(out io.Writer, watched []ipc.Watch) {
 		users[x.Path] = append(users[x.Path], printable(x.User))
 	}
 	if len(files) == 0 {
-		return
+		return nil
 	}
-	fmt.Fprint(out, "\nput back by cwagent restore, and left in clear (cwagent import FILE takes it again):\n")
+	lines = v.wrap("", "put back by cwagent restore, and left in clear (cwagent import FILE takes it again):", nil)
 	for _, path := range files[:min(len(files), watchedNotes)] {
-		fmt.Fprintf(out, "  %s, user %s\n", printable(path), strings.Join(users[path], ", "))
+		lines = append(lines, v.wrap("  ", printable(path)+", user "+strings.Join(users[path], ", "), nil)...)
 	}
 	if more := len(files) - watchedNotes; more > 0 {
-		fmt.Fprintf(out, "  and %d more: cwagent status -o json\n", more)
+		lines = append(lines, v.wrap("  ", fmt.Sprintf("and %d more: cwagent status -o json", more), nil)...)
 	}
+	return lines
 }
 
-// watchNotes returns what is worth a note, the most urgent first, and the paths
-// where nothing is.
-func watchNotes(watched []ipc.Watch, now time.Time) (notes []ipc.Watch, gone []string) {
+// watchNotes are what is worth a note, the most urgent first.
+func watchNotes(watched []ipc.Watch, now time.Time) (notes []ipc.Watch) {
 	for _, x := range watched {
 		switch {
-		case x.State == ipc.WatchMissing:
-			gone = append(gone, printable(x.Path))
-		case x.State == ipc.WatchQuiet, x.State == ipc.WatchRestored, x.State == ipc.WatchAbsorbed && now.Sub(x.At) >= watchedNews:
+		case slices.Contains([]ipc.WatchState{ipc.WatchMissing, ipc.WatchQuiet, ipc.WatchRestored}, x.State):
+		case x.State == ipc.WatchAbsorbed && now.Sub(x.At) >= watchedNews:
 		default:
 			notes = append(notes, x)
 		}
@@ -83,7 +94,7 @@ func watchNotes(watched []ipc.Watch, now time.Time) (notes []ipc.Watch, gone []s
 		return slices.Index([]ipc.WatchState{ipc.WatchFound, ipc.WatchWaiting, ipc.WatchUnreadable, ipc.WatchAbsorbed}, x.State)
 	}
 	slices.SortStableFunc(notes, func(a, b ipc.Watch) int { return cmp.Compare(urgency(a), urgency(b)) })
-	return notes, gone
+	return notes
 }
 
 func watchedWhere(x ipc.Watch) string {

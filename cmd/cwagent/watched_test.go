@@ -9,7 +9,7 @@ import (
 	"github.com/cwagent/cwagent/ipc"
 )
 
-func TestPrintWatched(t *testing.T) {
+func TestWatched(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 	old, fresh := now.Add(-24*time.Hour), now.Add(-3*time.Minute)
@@ -30,13 +30,13 @@ func TestPrintWatched(t *testing.T) {
 			{Path: "/c", State: ipc.WatchWaiting, User: "me", Why: "the keyring is locked", Credential: "prod"},
 			{Path: "/d", State: ipc.WatchFound, User: "a\x1b[m", Why: "nobody\nknows", Hint: "cwagent import /d"},
 		}, `
+to do, the most urgent first:
 /d, user "a\x1b[m": a token in clear is left there: "nobody\nknows"
   cwagent import /d
 
+to know:
 /c, user me: a token in clear is still there, tried again by itself: the keyring is locked
-
 /b: not read: line 3: no YAML
-
 /a, user me: a token was taken out for prod, 3m ago: it is the token of the credential
 `},
 		{"put back", []ipc.Watch{
@@ -46,6 +46,7 @@ func TestPrintWatched(t *testing.T) {
 			{Path: "/c", State: ipc.WatchUnreadable, Why: "line 3: no YAML"},
 			{Path: "/d", State: ipc.WatchMissing},
 		}, `
+to know:
 /c: not read: line 3: no YAML
 
 put back by cwagent restore, and left in clear (cwagent import FILE takes it again):
@@ -54,40 +55,43 @@ put back by cwagent restore, and left in clear (cwagent import FILE takes it aga
 
 looked after once there: /d
 `},
-		{"a new state", []ipc.Watch{{Path: "/a", State: "thought about"}}, "\n/a: thought about\n"},
+		{"a new state", []ipc.Watch{{Path: "/a", State: "thought about"}}, "\nto know:\n/a: thought about\n"},
 		{"not there", absent(3), "\nlooked after once there: /0, /1, /2\n"},
 		{"many not there", absent(5), "\nlooked after once there: /0, /1, /2 and 2 more\n"},
 	} {
-		var out strings.Builder
-		if printWatched(&out, tt.watched, now); out.String() != tt.want {
-			t.Errorf("%s:\n%s", tt.name, out.String())
+		if got := tasksText(tt.watched, now); got != tt.want {
+			t.Errorf("%s:\n%s", tt.name, got)
 		}
 	}
 	many := absent(7)
 	for i := range many {
 		many[i].State = ipc.WatchFound
 	}
-	var out strings.Builder
-	printWatched(&out, many, now)
-	if s := out.String(); strings.Count(s, "in clear") != 5 || !strings.HasSuffix(s, "\n\nand 2 more: cwagent status -o json\n") {
+	if s := tasksText(many, now); strings.Count(s, "in clear") != 5 || !strings.HasSuffix(s, "\nand 2 more: cwagent status -o json\n") {
 		t.Errorf("many:\n%s", s)
 	}
 }
 
 // Files that were restored push no news out.
-func TestPrintPutBack(t *testing.T) {
+func TestPutBack(t *testing.T) {
 	t.Parallel()
 	many := absent(7)
 	for i := range many {
 		many[i].State = ipc.WatchRestored
 	}
 	many = append(many, ipc.Watch{Path: "/z", State: ipc.WatchFound})
-	var out strings.Builder
-	printWatched(&out, many, time.Now())
-	if s := out.String(); !strings.HasPrefix(s, "\n/z: a token in clear") || strings.Count(s, ", user ") != 5 ||
+	if s := tasksText(many, time.Now()); !strings.HasPrefix(s, "\nto do, the most urgent first:\n/z: a token in clear") || strings.Count(s, ", user ") != 5 ||
 		!strings.HasSuffix(s, "\n  and 2 more: cwagent status -o json\n") {
 		t.Errorf("%s", s)
 	}
+}
+
+// tasksText is what a status says of these files and nothing else.
+func tasksText(watched []ipc.Watch, now time.Time) (text string) {
+	for _, line := range (view{now: now}).tasks(ipc.Status{Watched: watched}) {
+		text += line + "\n"
+	}
+	return text
 }
 
 func absent(n int) (all []ipc.Watch) {
