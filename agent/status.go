@@ -36,6 +36,10 @@ func (a *Agent) Status(ctx context.Context, r ipc.StatusRequest) (ipc.Status, er
 		}
 		creds = []*credential{c}
 	}
+	if r.Worst { // a prompt waits, and most are well
+		well := func(c *credential) bool { return a.decide(c, now).state == ipc.StateValid && c.unsaved == nil }
+		creds = slices.DeleteFunc(creds, well)
+	}
 	slices.SortFunc(creds, func(x, y *credential) int { return strings.Compare(x.name, y.name) })
 	for _, c := range creds {
 		s.Credentials = append(s.Credentials, a.describe(c, now))

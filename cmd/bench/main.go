@@ -90,6 +90,9 @@ func run(bin string, runs int) error {
 	if err := awsKeys(bin, runs/2); err != nil {
 		return err
 	}
+	if err := prompt(bin, runs); err != nil {
+		return err
+	}
 	return coldStart(bin, 200)
 }
 
