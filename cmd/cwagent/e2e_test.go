@@ -51,6 +51,10 @@ func TestEndToEnd(t *testing.T) {
 		"steady":     cmdSteady,
 		"quiet":      cmdQuiet,
 		"crowd":      cmdCrowd,
+		"terminal":   cmdTerminal,
+		"keys":       cmdKeys,
+		"shows":      cmdShows,
+		"is":         cmdIs,
 	}
 	for name, cmd := range commands {
 		cmds[name] = cmd
@@ -82,6 +86,8 @@ func condition(cond string) (bool, error) {
 		}
 	case "screen":
 		lacks = screenMissing()
+	case "terminal":
+		_, lacks = exec.LookPath("tmux")
 	default:
 		return false, fmt.Errorf("unknown condition %q", cond)
 	}

@@ -101,6 +101,7 @@ func (w *watcher) run(ctx context.Context) error {
 func (w *watcher) frame() string {
 	v := w.view()
 	v.wide = w.wide
+	v.width-- // erasing what is behind the last column takes that with it
 	v.height = 24
 	if _, h, err := term.GetSize(int(w.out.(*os.File).Fd())); err == nil && h > 0 {
 		v.height = h
