@@ -53,6 +53,8 @@ audit-HOST.jsonl in the state folder, where HOST is this machine.
 Under systemd it takes the socket that the unit cwagent.socket has made, says when
 it is ready and how it is, and gives a sign of life when it has just answered a
 fetch of its own.`,
+		Example: `  cwagent agent &
+  cwagent agent --idle-exit 8h --log-format json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.runAgent(cmd.Context(), fl) },
 	}

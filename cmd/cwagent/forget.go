@@ -20,6 +20,7 @@ func (c *cli) newForget() *cobra.Command {
 until it expires or is deleted in the Console, which only a person can do.
 Kubeconfigs that refer to the credential stop working: "cwagent restore FILE",
 before, puts the token back into them. At a terminal it asks first.`,
+		Example:           `  cwagent forget prod`,
 		Args:              oneName,
 		ValidArgsFunction: c.completeNames,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -32,7 +32,25 @@ kubectl, helm, k9s and every other client-go program just work.`,
 		c.newAdd(), c.newAgent(), c.newAWS(), c.newForget(), c.newImport(), c.newLock(),
 		c.newRestore(), c.newRetired(), c.newRotate(), c.newRun(), c.newServers(), c.newService(), c.newSourceExec(), c.newStatus(), c.newStore(), c.newToken(), c.newUnlock(), c.newVerify(), c.newVersion(),
 	)
+	completionExamples(root)
 	return root
+}
+
+// completionExamples are for the commands that cobra makes.
+func completionExamples(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, words := range []string{
+		"completion: source <(cwagent completion bash)",
+		"completion bash: source <(cwagent completion bash)",
+		"completion zsh: source <(cwagent completion zsh)",
+		"completion fish: cwagent completion fish | source",
+		"completion powershell: cwagent completion powershell | Out-String | Invoke-Expression",
+	} {
+		path, example, _ := strings.Cut(words, ": ")
+		if cmd, _, err := root.Find(strings.Fields(path)); err == nil {
+			cmd.Example = "  " + example
+		}
+	}
 }
 
 // oneName wants exactly one argument, the name of a credential.

@@ -84,6 +84,9 @@ a restart instead of failing.
 
 On Windows it is a service that starts with the machine and runs as you: installing it
 wants an administrator, and the password of your account.`,
+		Example: `  cwagent service install
+  cwagent service status
+  cwagent service restart`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -114,7 +117,7 @@ var verbs = []verb{
 
 func (c *cli) newServiceVerb(v verb) *cobra.Command {
 	var force bool
-	cmd := &cobra.Command{Use: v.use, Short: v.short, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+	cmd := &cobra.Command{Use: v.use, Short: v.short, Example: "  cwagent service " + v.use, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
 		m, err := c.manager(cmd.Context())
 		if err != nil {
 			return err
@@ -153,7 +156,9 @@ func (c *cli) newServiceInstall() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "install",
 		Short: "Install and start it; an older one is replaced",
-		Args:  cobra.NoArgs,
+
+		Example: `  cwagent service install`,
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			m, err := c.manager(cmd.Context())
 			if err != nil {
@@ -188,7 +193,9 @@ func (c *cli) newServiceUninstall() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "uninstall",
 		Short: "Stop it and take it away; tokens stay in the keyring",
-		Args:  cobra.NoArgs,
+
+		Example: `  cwagent service uninstall`,
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			m, err := c.manager(cmd.Context())
 			if err != nil {

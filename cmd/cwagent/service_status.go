@@ -18,6 +18,8 @@ func (c *cli) newServiceStatus() *cobra.Command {
 		Long: `How it is installed, and how the agent that runs was started.
 Exit code 0: it is installed and an agent answers; 1: not installed; 3: installed,
 and no agent answers.`,
+		Example: `  cwagent service status
+  cwagent service status -o json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := oneOf(output, "text", "json"); err != nil {

@@ -23,6 +23,8 @@ after each start of the agent, a keyring shows its own prompt on your screen.
 
 A passphrase is asked for at the terminal without echo; without a terminal by pinentry,
 if there is one and a screen; from a pipe it is read.`,
+		Example: `  cwagent unlock
+  pass cwagent | cwagent unlock`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.runUnlock(cmd.Context()) },
 	}

@@ -22,6 +22,8 @@ once, where there is one in standby or a source.
 
 Exit codes: 0 all are alive, or others have taken over; 1 nobody could say; 2 one is refused, or there is
 no token to ask about.`,
+		Example: `  cwagent verify
+  cwagent verify prod`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return fail(cmd.CommandPath()+" --help", "%s: it takes at most one argument, the name of a credential", cmd.Name())
