@@ -144,12 +144,12 @@ type RetiredReply struct {
 
 // Retiring is a token that gave way to a newer one and has not ended yet.
 type Retiring struct {
-	Credential string     `json:"credential"`
-	ID         string     `json:"id,omitempty"` // public id
-	Label      string     `json:"label"`        // names it where there is no id: #5f3a9c01
-	Since      time.Time  `json:"since"`        // when it gave way
-	Expiry     Expiry     `json:"expiry"`
-	Expires    *time.Time `json:"expires,omitempty"`
+	Credential string     `json:"credential"`        // whose it was
+	ID         string     `json:"id,omitempty"`      // public id
+	Label      string     `json:"label"`             // names it where there is no id: #5f3a9c01
+	Since      time.Time  `json:"since"`             // when it gave way
+	Expiry     Expiry     `json:"expiry"`            // what is known about its end
+	Expires    *time.Time `json:"expires,omitempty"` // if that is known
 	Kept       bool       `json:"kept"`              // still in the store: a rollback can bring it back
 	Delete     bool       `json:"delete,omitempty"`  // an API Access Token: it lives on until it is deleted in the Console
 	Refused    string     `json:"refused,omitempty"` // why, if it was found rejected: it is dead, whatever its expiry
@@ -157,10 +157,10 @@ type Retiring struct {
 
 // Standby is a token that waits for its turn.
 type Standby struct {
-	ID      string     `json:"id,omitempty"`
-	Label   string     `json:"label"`
-	Expiry  Expiry     `json:"expiry"`
-	Expires *time.Time `json:"expires,omitempty"`
+	ID      string     `json:"id,omitempty"`      // public id
+	Label   string     `json:"label"`             // names it where there is no id: #5f3a9c01
+	Expiry  Expiry     `json:"expiry"`            // what is known about its end
+	Expires *time.Time `json:"expires,omitempty"` // if that is known
 	Saved   bool       `json:"saved"`             // outlives the agent
 	Refused string     `json:"refused,omitempty"` // why, if it was found rejected: it has no turn
 }
@@ -177,28 +177,28 @@ type Renewal struct {
 // A Server is one place to which a credential may be given out. Every field
 // counts when two are compared.
 type Server struct {
-	URL           string `json:"url"`                     // canonical: scheme, host, port, path
-	TLSServerName string `json:"tlsServerName,omitempty"` // as in the kubeconfig
-	ProxyURL      string `json:"proxyURL,omitempty"`      // as in the kubeconfig, canonical: without user and password
-	ProxySHA256   string `json:"proxySHA256,omitempty"`   // hex, of the whole proxy URL where it has a user or a password
-	Insecure      bool   `json:"insecureSkipTLSVerify,omitempty"`
-	CASHA256      string `json:"caSHA256,omitempty"` // hex, of certificate-authority-data; empty: the system's roots
+	URL           string `json:"url"`                             // canonical: scheme, host, port, path
+	TLSServerName string `json:"tlsServerName,omitempty"`         // as in the kubeconfig
+	ProxyURL      string `json:"proxyURL,omitempty"`              // as in the kubeconfig, canonical: without user and password
+	ProxySHA256   string `json:"proxySHA256,omitempty"`           // hex, of the whole proxy URL where it has a user or a password
+	Insecure      bool   `json:"insecureSkipTLSVerify,omitempty"` // as in the kubeconfig
+	CASHA256      string `json:"caSHA256,omitempty"`              // hex, of certificate-authority-data; empty: the system's roots
 }
 
 // Expiry says what is known about the end of a token.
 type Expiry string
 
 const (
-	ExpiryKnown   Expiry = "known"
+	ExpiryKnown   Expiry = "known"   // it stands in expires
 	ExpiryUnknown Expiry = "unknown" // a CKS token does not tell, and nobody said
-	ExpiryNever   Expiry = "never"
+	ExpiryNever   Expiry = "never"   // it has none
 )
 
 // State of a credential, worst last.
 type State string
 
 const (
-	StateValid   State = "valid"
+	StateValid   State = "valid"   // all is well
 	StateDue     State = "due"     // a person is needed soon
 	StateExpired State = "expired" // past its expiry
 	StateRefused State = "refused" // the server says no
@@ -208,8 +208,8 @@ const (
 
 // Status is the one truth that every view of the agent is drawn from.
 type Status struct {
-	Agent       AgentInfo    `json:"agent"`
-	Store       StoreInfo    `json:"store"`
+	Agent       AgentInfo    `json:"agent"`                   // the one that answered
+	Store       StoreInfo    `json:"store"`                   // where it has its tokens
 	Config      string       `json:"configTrouble,omitempty"` // why the config as it is now is not in force
 	Credentials []Credential `json:"credentials"`             // by name
 	Watched     []Watch      `json:"watched,omitempty"`       // files that the agent looks after, by path; those of all credentials
@@ -217,11 +217,11 @@ type Status struct {
 
 // AgentInfo describes the running agent.
 type AgentInfo struct {
-	Version string    `json:"version"`
-	PID     int       `json:"pid"`
-	Started time.Time `json:"started"`
-	Start   Start     `json:"start"`
-	Socket  string    `json:"socket"`
+	Version string    `json:"version"` // as "cwagent version" prints it
+	PID     int       `json:"pid"`     // its process
+	Started time.Time `json:"started"` // when it began
+	Start   Start     `json:"start"`   // who has started it
+	Socket  string    `json:"socket"`  // the path at which it listens
 
 	Locked  *time.Time `json:"lockedSince,omitempty"` // if it is: it gives nothing out
 	Guarded bool       `json:"guarded,omitempty"`     // a passphrase unlocks it
@@ -233,35 +233,35 @@ type Start string
 const (
 	StartManager Start = "manager" // systemd or launchd
 	StartPlugin  Start = "plugin"  // because somebody asked
-	StartPerson  Start = "person"
+	StartPerson  Start = "person"  // by hand
 )
 
 // Credential is one line of the status.
 type Credential struct {
-	Name          string     `json:"name"`
-	Revision      uint64     `json:"revision"`        // another one after each change of what requests get; of this run of the agent
-	ID            string     `json:"id,omitempty"`    // public id of the current token
-	Label         string     `json:"label,omitempty"` // ours for the current token, #5f3a9c01: another one for each
-	State         State      `json:"state"`
-	Reason        string     `json:"reason,omitempty"` // why it is in that state, for a person
-	Hint          string     `json:"hint,omitempty"`   // what a person can do about that
-	Expiry        Expiry     `json:"expiry"`
-	Expires       *time.Time `json:"expires,omitempty"`
-	Created       *time.Time `json:"created,omitempty"` // when the token was made
-	Added         time.Time  `json:"added"`             // when the agent got it
-	Saved         bool       `json:"saved"`             // outlives the agent
-	Identity      Identity   `json:"identity"`
-	Verified      *time.Time `json:"verified,omitempty"` // when it was last found alive
-	Servers       []Server   `json:"servers"`
-	NoClusterInfo bool       `json:"noClusterInfo,omitempty"`
-	Held          bool       `json:"held,omitempty"` // a person went back to this token
-	Refusal       *Refusal   `json:"lastRefusal,omitempty"`
-	Source        string     `json:"source"`             // where the next token comes from: console, standby, command, file, serviceAccount
-	Renewal       *Renewal   `json:"renewal,omitempty"`  // only where the source is unattended
-	Unsaved       string     `json:"unsaved,omitempty"`  // why the token is not saved, though it should be
-	Standby       []Standby  `json:"standby,omitempty"`  // in the order of their turns
-	Retiring      []Retiring `json:"retiring,omitempty"` // the newest first
-	LastUse       *Use       `json:"lastUse,omitempty"`  // when a program got the token last, as far as is known
+	Name          string     `json:"name"`                    // what kubeconfigs call it
+	Revision      uint64     `json:"revision"`                // another one after each change of what requests get; of this run of the agent
+	ID            string     `json:"id,omitempty"`            // public id of the current token
+	Label         string     `json:"label,omitempty"`         // ours for the current token, #5f3a9c01: another one for each
+	State         State      `json:"state"`                   // how it is; the worst stands last
+	Reason        string     `json:"reason,omitempty"`        // why it is in that state, for a person
+	Hint          string     `json:"hint,omitempty"`          // what a person can do about that
+	Expiry        Expiry     `json:"expiry"`                  // what is known about the end of its token
+	Expires       *time.Time `json:"expires,omitempty"`       // if that is known
+	Created       *time.Time `json:"created,omitempty"`       // when the token was made
+	Added         time.Time  `json:"added"`                   // when the agent got it
+	Saved         bool       `json:"saved"`                   // outlives the agent
+	Identity      Identity   `json:"identity"`                // whose token it is
+	Verified      *time.Time `json:"verified,omitempty"`      // when it was last found alive
+	Servers       []Server   `json:"servers"`                 // to which it may go
+	NoClusterInfo bool       `json:"noClusterInfo,omitempty"` // it also goes to callers that name no server
+	Held          bool       `json:"held,omitempty"`          // a person went back to this token
+	Refusal       *Refusal   `json:"lastRefusal,omitempty"`   // the last request that it was not given out for, until that is allowed
+	Source        string     `json:"source"`                  // where the next token comes from: console, standby, command, file, serviceAccount
+	Renewal       *Renewal   `json:"renewal,omitempty"`       // only where the source is unattended
+	Unsaved       string     `json:"unsaved,omitempty"`       // why the token is not saved, though it should be
+	Standby       []Standby  `json:"standby,omitempty"`       // in the order of their turns
+	Retiring      []Retiring `json:"retiring,omitempty"`      // the newest first
+	LastUse       *Use       `json:"lastUse,omitempty"`       // when a program got the token last, as far as is known
 
 	// CAs are what is known of the certificate authorities of its servers, by their
 	// CASHA256 and byte for byte what that is of. Only on demand.
@@ -270,22 +270,22 @@ type Credential struct {
 
 // Use is a request that got a token.
 type Use struct {
-	At     time.Time `json:"at"`
+	At     time.Time `json:"at"`               // when it was given out
 	Caller string    `json:"caller,omitempty"` // who asked and who ran that: kubectl <- zsh <- tmux
 	PID    int       `json:"pid,omitempty"`    // of the first of these
 }
 
 // Refusal is the last request that a credential was not given out for.
 type Refusal struct {
-	At     time.Time `json:"at"`
-	Server *Server   `json:"server,omitempty"` // nil: the caller named none
+	At     time.Time `json:"at"`               // when that was
+	Server *Server   `json:"server,omitempty"` // none: the caller named none
 	Hint   string    `json:"hint"`             // the line that would allow it
 }
 
 // Identity is whose token it is, as CoreWeave's whoami tells it, or for a token
 // of another kind the user name that its API server knows.
 type Identity struct {
-	OrgUID string `json:"orgUid,omitempty"`
-	UID    string `json:"uid,omitempty"`
-	User   string `json:"user,omitempty"`
+	OrgUID string `json:"orgUid,omitempty"` // the organization
+	UID    string `json:"uid,omitempty"`    // the user in it
+	User   string `json:"user,omitempty"`   // the user name at its API server
 }

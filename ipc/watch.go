@@ -6,9 +6,9 @@ import "time"
 // into it, and what came of the last that did. A kubeconfig with several static
 // tokens has one for each.
 type Watch struct {
-	Path       string     `json:"path"`
-	Kind       WatchKind  `json:"kind"`
-	State      WatchState `json:"state"`
+	Path       string     `json:"path"`                 // of the file or folder
+	Kind       WatchKind  `json:"kind"`                 // why it is looked after
+	State      WatchState `json:"state"`                // how it is
 	Why        string     `json:"why,omitempty"`        // it is in that state, for a person
 	Hint       string     `json:"hint,omitempty"`       // what a person can do
 	At         time.Time  `json:"at"`                   // since when

@@ -6,7 +6,7 @@ import "time"
 
 // StoreInfo says where tokens rest, and why there.
 type StoreInfo struct {
-	Kind      string     `json:"kind"`                         // memory, keyring
+	Kind      string     `json:"kind"`                         // keyring, file, memory
 	Why       string     `json:"why"`                          // why this one was taken
 	Plaintext bool       `json:"plaintext,omitempty"`          // it rests on disk unencrypted
 	OneHost   bool       `json:"oneHost,omitempty"`            // machines that share the HOME do not reach it

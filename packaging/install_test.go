@@ -55,7 +55,7 @@ func TestInstall(t *testing.T) {
 	want := []string{
 		"bin/cwagent", "bin/cwagent-credential", "share/systemd/user/cwagent.service", "share/systemd/user/cwagent.socket",
 		"share/bash-completion/completions/cwagent", "share/zsh/site-functions/_cwagent", "share/fish/vendor_completions.d/cwagent.fish",
-		"share/man/man1/cwagent-credential.1", "share/man/man5/cwagent-config.5",
+		"share/man/man1/cwagent-credential.1", "share/man/man1/cwagent-status-json.1", "share/man/man5/cwagent-config.5",
 	}
 	for _, page := range commands(t, "../bin/cwagent", nil) {
 		want = append(want, "share/man/man1/"+page+".1")

@@ -95,7 +95,7 @@ func checkFiles(t *testing.T, got map[string]fs.FileMode, pages []string) {
 		"share/doc/cwagent/README.md", "share/doc/cwagent/changelog.gz", "share/doc/cwagent/copyright",
 		"share/doc/cwagent/examples/config.yaml", "share/doc/cwagent/third-party.txt.gz",
 		"share/lintian/overrides/cwagent",
-		"share/man/man1/cwagent-credential.1.gz", "share/man/man5/cwagent-config.5.gz",
+		"share/man/man1/cwagent-credential.1.gz", "share/man/man1/cwagent-status-json.1.gz", "share/man/man5/cwagent-config.5.gz",
 	} {
 		want["usr/"+file] = 0o644
 	}

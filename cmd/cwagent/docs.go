@@ -97,9 +97,9 @@ func (p pages) writeAll(root *cobra.Command) error {
 	return nil
 }
 
-// command writes the page of cmd, and of those below.
+// command writes the page of cmd, a command or a topic of help, and of those below.
 func (p pages) command(cmd *cobra.Command) error {
-	if !cmd.IsAvailableCommand() || cmd.IsAdditionalHelpTopicCommand() {
+	if !cmd.IsAvailableCommand() && !cmd.IsAdditionalHelpTopicCommand() {
 		return nil
 	}
 	name := strings.ReplaceAll(cmd.CommandPath(), " ", "-")

@@ -30,7 +30,7 @@ kubectl, helm, k9s and every other client-go program just work.`,
 	})
 	root.AddCommand(
 		c.newAdd(), c.newAgent(), c.newAWS(), c.newForget(), c.newImport(), c.newLock(),
-		c.newRestore(), c.newRetired(), c.newRotate(), c.newRun(), c.newServers(), c.newService(), c.newSourceExec(), c.newStatus(), c.newStore(), c.newToken(), c.newUnlock(), c.newVerify(), c.newVersion(),
+		c.newRestore(), c.newRetired(), c.newRotate(), c.newRun(), c.newServers(), c.newService(), c.newSourceExec(), c.newStatus(), newStatusJSON(), c.newStore(), c.newToken(), c.newUnlock(), c.newVerify(), c.newVersion(),
 	)
 	completionExamples(root)
 	return root
