@@ -215,13 +215,16 @@ func (c *cli) view() view {
 	if !ok || !terminal(f) {
 		return v
 	}
-	v.color = c.getenv("NO_COLOR") == "" && c.getenv("TERM") != "dumb"
+	v.color = c.getenv("NO_COLOR") == "" && c.drawable(f)
 	v.width = 80
 	if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
 		v.width = w
 	}
 	return v
 }
+
+// drawable reports whether a terminal does more than to write line below line.
+func (c *cli) drawable(f *os.File) bool { return c.getenv("TERM") != "dumb" && understands(f) }
 
 // utf8Locale reports whether the locale's characters are in UTF-8, as setlocale(3) finds
 // out.

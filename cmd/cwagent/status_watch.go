@@ -35,7 +35,7 @@ func (c *cli) watchStatus(ctx context.Context, name string, f statusFlags) error
 	if f.format != "table" && f.format != "wide" {
 		return fail("without --watch it is written once", "--watch: it draws a table, not -o %s", f.format)
 	}
-	if !terminal(c.out) || c.getenv("TERM") == "dumb" {
+	if out, ok := c.out.(*os.File); !ok || !terminal(out) || !c.drawable(out) {
 		return fail("without --watch it is written once", "--watch: stdout is no terminal that can be drawn on")
 	}
 	a, err := c.running()

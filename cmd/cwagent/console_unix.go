@@ -14,3 +14,6 @@ func resizes() (resized <-chan os.Signal, stop func()) {
 	signal.Notify(c, syscall.SIGWINCH)
 	return c, func() { signal.Stop(c) }
 }
+
+// understands reports whether a terminal obeys escape sequences.
+func understands(*os.File) bool { return true }
