@@ -116,7 +116,7 @@ func (a *Agent) describe(c *credential, now time.Time) ipc.Credential {
 		servers = []ipc.Server{}
 	}
 	return ipc.Credential{
-		Name: c.name, Revision: c.revision, ID: c.token.id, Label: c.token.label(), State: d.state, Reason: a.reason(c, d), Hint: a.advice(c, d),
+		Name: c.name, Revision: c.revision, ID: c.token.id, Label: c.token.label(), State: d.state, Reason: a.reason(c, d), Hint: strings.TrimSuffix(a.advice(c, d), seen),
 		Expiry: c.token.expiry, Expires: known(c.token.expires), Created: known(c.token.created),
 		Added: c.token.added, Saved: c.token.saved && (!c.token.missing() || a.far() != ""), Servers: servers,
 		Identity: c.token.identity, Verified: known(c.token.verified),

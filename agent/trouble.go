@@ -125,6 +125,9 @@ func (a *Agent) lacking(c *credential) (gap, string) {
 	return gapReading, "its token is being read from the " + kind
 }
 
+// seen is what a status that says the same need not add.
+const seen = "; cwagent status shows the store"
+
 // remedy says what helps where the store does not give the token of c.
 func (a *Agent) remedy(c *credential) string {
 	if since, _ := a.locked(); !since.IsZero() {
@@ -134,11 +137,11 @@ func (a *Agent) remedy(c *credential) string {
 	case a.far() != "" && (c.token.missing() || c.token.inStore() && t != nil && errors.Is(t.err, ErrAbsent)):
 		return farHint(a.far())
 	case t != nil && errors.Is(t.err, ErrLocked):
-		return "cwagent unlock; cwagent status shows the store"
+		return "cwagent unlock" + seen
 	case t != nil:
-		return "it is asked again and again; cwagent status shows the store"
+		return "it is asked again and again" + seen
 	case c.token.fault != nil:
 		return "it is asked again and again; another token: cwagent rotate " + c.name
 	}
-	return "try again; cwagent status shows the store"
+	return "try again" + seen
 }

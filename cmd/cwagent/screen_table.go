@@ -23,12 +23,12 @@ type column struct {
 var columns = []column{
 	{head: "NAME", rank: 0, min: 12, cell: func(_ view, c ipc.Credential) string { return printable(c.Name) }},
 	{head: "STATE", rank: 1, lit: true, cell: func(_ view, c ipc.Credential) string { return printable(string(c.State)) }},
-	{head: "LEFT", rank: 2, lit: true, cell: func(v view, c ipc.Credential) string { return leftOf(c.Expiry, c.Expires, v.now) }},
+	{head: "LEFT", rank: 2, lit: true, cell: func(v view, c ipc.Credential) string { return v.left(c) }},
 	{head: "LIFETIME", rank: 3, lit: true, cell: func(v view, c ipc.Credential) string { return orDash(v.bar(c)) }},
 	{head: "TOKEN", rank: 4, cell: func(_ view, c ipc.Credential) string { return orDash(printable(c.ID)) }},
 	{head: "LABEL", wide: true, cell: func(_ view, c ipc.Credential) string { return orDash(printable(c.Label)) }},
 	{head: "SAVED", rank: 8, cell: func(_ view, c ipc.Credential) string { return yesNo(c.Saved) }},
-	{head: "NEXT FROM", rank: 5, cell: func(v view, c ipc.Credential) string { return v.next(c) }},
+	{head: "NEXT FROM", rank: 5, min: 9, cell: func(v view, c ipc.Credential) string { return v.next(c) }},
 	{head: "LAST USE", rank: 6, min: 15, cell: func(v view, c ipc.Credential) string { return v.lastUse(c.LastUse) }},
 	{head: "VERIFIED", wide: true, cell: func(v view, c ipc.Credential) string { return ago(c.Verified, v.now) }},
 	{head: "OWNER", wide: true, cell: func(_ view, c ipc.Credential) string { return orDash(identityWords(c.Identity)) }},
@@ -72,7 +72,8 @@ func (v view) table(creds []ipc.Credential) (lines []string) {
 	return lines
 }
 
-// room is how wide each column is shown, 0 where it is not.
+// room is how wide each column is shown, 0 where it is not. The one that matters least
+// only gets what all others have left over, who are first given what they can do with.
 func (v view) room(cells [][]string, creds []ipc.Credential) []int {
 	want, shown := make([]int, len(columns)), make([]int, len(columns))
 	for i := range columns {
@@ -99,25 +100,36 @@ func (v view) room(cells [][]string, creds []ipc.Credential) []int {
 			order[col.rank] = i
 		}
 	}
-	for _, i := range order {
-		least := want[i]
-		if m := columns[i].min; m > 0 {
-			least = min(least, max(m, len(columns[i].head)))
+	last := len(order) - 1
+	for _, group := range [][]int{order[:last], order[last:]} {
+		for _, i := range group {
+			least := want[i]
+			if m := columns[i].min; m > 0 {
+				least = min(least, m)
+			}
+			if skip(columns[i]) || least+gap > left {
+				continue
+			}
+			shown[i] = least
+			left -= least + gap
 		}
-		if skip(columns[i]) || least+gap > left {
-			continue
-		}
-		shown[i] = least
-		left -= least + gap
-	}
-	for _, i := range order {
-		if shown[i] > 0 {
-			more := min(want[i]-shown[i], left)
-			shown[i] += more
-			left -= more
+		for _, i := range group {
+			if shown[i] > 0 {
+				more := min(want[i]-shown[i], left)
+				shown[i] += more
+				left -= more
+			}
 		}
 	}
 	return shown
+}
+
+// left says how long the token lives, or since when it does not.
+func (v view) left(c ipc.Credential) string {
+	if c.Expiry == ipc.ExpiryKnown && c.Expires != nil && c.Expires.Before(v.now) {
+		return ago(c.Expires, v.now)
+	}
+	return leftOf(c.Expiry, c.Expires, v.now)
 }
 
 // next says where the next token comes from, and when if that is known.

@@ -66,7 +66,7 @@ func everyState() ipc.Status {
 			c.Expiry, c.Expires, c.Saved, c.Servers = ipc.ExpiryUnknown, nil, false, nil
 		}),
 		cred("lab", func(c *ipc.Credential) {
-			c.State, c.Reason, c.Hint = ipc.StateLocked, "the keyring is locked", "cwagent unlock; cwagent status shows the store"
+			c.State, c.Reason, c.Hint = ipc.StateLocked, "the keyring is locked", "cwagent unlock"
 		}),
 		cred("old", func(c *ipc.Credential) {
 			c.State, c.Reason, c.Hint = ipc.StateExpired, "the token expired at 2026-11-25 09:00:00 UTC", hint("old")

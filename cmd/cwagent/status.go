@@ -67,7 +67,7 @@ and exit code 0 either way.`,
 		},
 	}
 	cmd.Flags().StringVarP(&f.format, "output", "o", "table", strings.Join(statusFormats, ", ")+"; cwagent help status-json has the fields")
-	cmd.Flags().BoolVarP(&f.watch, "watch", "w", false, "draw it again each second, until Ctrl-C")
+	cmd.Flags().BoolVarP(&f.watch, "watch", "w", false, "draw it again each second, until q or Ctrl-C")
 	cmd.Flags().BoolVar(&f.short, "short", false, "a word or two for a prompt, or nothing")
 	cmd.Flags().StringVar(&f.warn, "warn", "", "exit code 1 where a credential has at most so much time left (3d, 8h)")
 	cmd.Flags().StringVar(&f.crit, "crit", "", "exit code 2 where a credential has at most so much time left (1d, 1h)")
