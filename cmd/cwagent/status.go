@@ -87,6 +87,8 @@ func (c *cli) runStatus(ctx context.Context, name string, f statusFlags) error {
 		return err
 	case f.short && (f.watch || f.warn+f.crit != "" || f.format != "table"):
 		return fail("cwagent status --short, with or without a name", "--short: it goes with no other flag")
+	case f.watch && f.warn+f.crit != "":
+		return fail("they make an exit code, which --watch has none of", "--watch: it goes with neither --warn nor --crit")
 	case f.short:
 		return c.shortStatus(ctx, name)
 	case f.watch:
