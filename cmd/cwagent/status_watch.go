@@ -92,7 +92,9 @@ func (w *watcher) run(ctx context.Context) error {
 			return nil
 		case <-resized:
 		case <-tick.C:
-			w.ask(ctx)
+			if w.ask(ctx); ctx.Err() != nil { // which is no answer to draw
+				return nil
+			}
 		}
 	}
 }
