@@ -68,6 +68,9 @@ func (f *fields) of(path, typeName string) {
 	for _, field := range f.types[typeName].fields.Fields.List {
 		tag, _ := strconv.Unquote(field.Tag.Value)
 		name, rest, _ := strings.Cut(reflect.StructTag(tag).Get("json"), ",")
+		if name == "cas" {
+			continue // run asks for it, status never does
+		}
 		at := strings.TrimPrefix(path+"."+name, ".")
 		kind, inner := f.kind(field.Type)
 		if kind == "list" {
