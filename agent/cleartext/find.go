@@ -52,7 +52,13 @@ func Find(kind Kind, text []byte) (places []Place) {
 	line := 0
 	for raw := range bytes.Lines(text) {
 		line++
+		if line == 1 {
+			raw = bytes.TrimPrefix(raw, []byte("\ufeff")) // editors of Windows
+		}
 		for _, p := range inLine(unescape(kind, string(raw))) {
+			if kind == Other && !p.Prefixed {
+				continue // what is called CW_TOKEN may be anything there
+			}
 			p.Line = line
 			places = append(places, p)
 		}

@@ -23,6 +23,8 @@ func TestFind(t *testing.T) {
 	}{
 		{"nothing", Env, "A=b\n", ""},
 		{"env", Env, "# mine\nCOREWEAVE_API_TOKEN=" + api + "\n", "2:COREWEAVE_API_TOKEN"},
+		{"env, of Windows", Env, "\ufeffCW_TOKEN=" + other, "1:CW_TOKEN"},
+		{"another file", Other, "CW_TOKEN: " + other + "\ntoken: " + api, "2:token"},
 		{"env, quoted, spaces", Env, `export  CW_TOKEN = "` + api + `" # note`, "1:CW_TOKEN"},
 		{"env, any variable", Env, "MY_TOKEN='" + api + "'", "1:MY_TOKEN"},
 		{"env, other shape", Env, "CW_API_TOKEN=" + other, "1:CW_API_TOKEN"},
@@ -119,9 +121,9 @@ func TestKindOf(t *testing.T) {
 		"/h/.bash_history": History, "/h/.zsh_history": History, "/h/.local/share/fish/fish_history": History, "/h/.zsh_sessions/X.history": History,
 		"/h/.aws/config": S3, "/h/.aws/credentials": S3, "/h/.s3cfg": S3, "/h/.config/rclone/rclone.conf": S3,
 		"/h/.cwic/config.json": CWIC, "/h/.config/cwic/config.json": CWIC, "/h/.netrc": Netrc,
-		"/h/.kube/config": "", "/h/README.md": "", "/h/env": "", "/h/.environment": "", "/h/.python_history": "", "/h/.psql_history": "", "/h/main.tf": "", "/h/Pulumi.go": "", "/h/cwic/config": "",
+		"/h/.kube/config": Other, "/h/README.md": Other, "/h/env": Other, "/h/.environment": Other, "/h/.python_history": Other, "/h/.psql_history": Other, "/h/main.tf": Other, "/h/Pulumi.go": Other, "/h/cwic/config": Other,
 	} {
-		if got, known := KindOf(path); got != want || known != (want != "") {
+		if got, known := KindOf(path); got != want || known != (want != Other) {
 			t.Errorf("%s is %q, want %q", path, got, want)
 		}
 	}

@@ -24,6 +24,7 @@ const (
 	S3        Kind = "object-storage" // settings of S3 clients
 	CWIC      Kind = "cwic"           // settings of CoreWeave's own CLI
 	Netrc     Kind = "netrc"          // passwords of hosts
+	Other     Kind = "other"          // a file of no known kind: what begins as CoreWeave's tokens do is one there as well
 )
 
 // A shape says which files are of a kind: by their name, or by the folder that they
@@ -56,7 +57,7 @@ var shapes = []shape{
 // .env.bak, terraform.tfvars.orig. A token lies there just as well.
 var editors = lazyregexp.New(`(~|\.(bak|old|orig|save|swp))$`)
 
-// KindOf returns what a file is, by its path alone. All others are of no kind.
+// KindOf returns what a file is, by its path alone; Other and false if that is not known.
 func KindOf(file string) (Kind, bool) {
 	file = filepath.ToSlash(file)
 	folder, name := path.Split(file)
@@ -72,7 +73,7 @@ func KindOf(file string) (Kind, bool) {
 			return s.kind, true
 		}
 	}
-	return "", false
+	return Other, false
 }
 
 // within reports whether the folders end in those wanted, or in one more below them.

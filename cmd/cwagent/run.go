@@ -34,7 +34,8 @@ It is in COREWEAVE_API_TOKEN, or in the variables that --env names, in place of
 what they were.
 
 The program takes the place of cwagent, under the same pid: its terminal, input,
-signals and exit code are its own. One that is not found is exit code 127, one
+signals and exit code are its own. Signals that are to be ignored are so for the
+program only if they are HUP or INT, as under nohup. One that is not found is exit code 127, one
 that cannot be executed 126, before any token is asked for.
 
 What is in an environment is not replaced while the program runs. So a token that
@@ -46,8 +47,10 @@ With --kubeconfig the program gets a kubeconfig of its own in KUBECONFIG, for wh
 insists on a file: your contexts that use this credential, and its other servers.
 No secret is in it: it refers to cwagent-credential, which has the next token, too.
 It lies beside the agent's socket, 0600, and goes when the program ends; for that
-cwagent waits for it, hands signals on, and ends as it ended. The token is then in
-the environment only where --env names a variable.`
+cwagent waits for it, hands signals on, and ends as it ended. What keys send, such as
+Ctrl-C, the program gets from the terminal, once: the same signal sent to cwagent by
+"kill" while it has the terminal is not handed on. The token is then in the
+environment only where --env names a variable.`
 
 func (c *cli) newRun() *cobra.Command {
 	var fl runFlags

@@ -17,8 +17,9 @@ type runFolder struct {
 	lock *os.File // nil where folders cannot be locked
 }
 
-// runPrefix begins the names of these folders.
-const runPrefix = "run-"
+// runPrefix begins the names of these folders, and digits end them. A socket may lie
+// where a person has folders, too: none of theirs is called that.
+const runPrefix = ".cwagent-run-"
 
 // runFolder makes one, and takes those away that nobody has any more.
 func (c *cli) runFolder() (*runFolder, error) {

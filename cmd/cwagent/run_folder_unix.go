@@ -5,6 +5,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -35,8 +36,13 @@ func lockRunFolder(dir string) (*os.File, error) {
 // sweepRunFolders takes away those whose programs have ended and whose cwagent could
 // not do it: it was killed.
 func sweepRunFolders(beside string) {
-	all, _ := filepath.Glob(filepath.Join(beside, runPrefix+"*"))
-	for _, dir := range all {
+	all, _ := os.ReadDir(beside)
+	for _, e := range all {
+		number, ours := strings.CutPrefix(e.Name(), runPrefix)
+		if !ours || number == "" || strings.Trim(number, "0123456789") != "" {
+			continue
+		}
+		dir := filepath.Join(beside, e.Name())
 		if f, err := lockRunFolder(dir); err == nil {
 			os.RemoveAll(dir)
 			f.Close()

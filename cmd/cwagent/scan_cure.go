@@ -76,6 +76,8 @@ func (c cure) words(found []find) string {
 		return c.run(variablesOf(found, ""), "COMMAND") + ", and delete the line; shells that are open have it still"
 	case cleartext.Netrc:
 		return c.run(nil, "COMMAND") + ", and delete the line"
+	case cleartext.Other:
+		return c.run(nil, "COMMAND") + " where a program can read it from its environment, and take it out of the file"
 	default:
 		return c.run(variablesOf(found, ""), "COMMAND") + ", and delete the line"
 	}

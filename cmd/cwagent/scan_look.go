@@ -98,12 +98,9 @@ func inText(path string, kind cleartext.Kind, text []byte) ([]find, error) {
 	}
 	if bytes.Contains(ascii, []byte(tokenPrefix)) && usersKey.Match(ascii) {
 		found, err := inUsers(path, text)
-		if len(found) > 0 || err != nil && kind == "" {
+		if len(found) > 0 || err != nil && kind == cleartext.Other {
 			return found, err
 		}
-	}
-	if kind == "" {
-		return nil, nil
 	}
 	var found []find
 	for _, p := range cleartext.Find(kind, ascii) {
