@@ -37,11 +37,11 @@ type shape struct {
 
 // shapes is looked through in order: .env.d/.bashrc is the shell's.
 var shapes = []shape{
-	{History, []string{".bash_history", ".zsh_history", ".sh_history", ".ash_history", ".history", ".zhistory", ".histfile", "fish_history", "ConsoleHost_history.txt"}, []string{".bash_sessions", ".zsh_sessions"}},
+	{History, []string{".bash_history", ".zsh_history", ".sh_history", ".ash_history", ".history", ".zhistory", ".histfile", "fish_history", "ConsoleHost_history.txt"}, []string{".bash_sessions", ".zsh_sessions", ".local/state/zsh", ".local/state/bash"}},
 	{Shell, []string{
 		".bashrc", ".bashrc.*", ".bash_profile", ".bash_login", ".bash_logout", ".bash_aliases", ".profile", ".shrc", ".kshrc", ".mkshrc", ".cshrc", ".tcshrc", ".login",
 		".zshrc", ".zshrc.*", ".zshenv", ".zprofile", ".zlogin", ".xprofile", ".xsessionrc", ".pam_environment", "fish_variables",
-		"*.sh", "*.bash", "*.zsh", "*.fish",
+		"*.sh", "*.bash", "*.zsh", "*.fish", "*.ps1", "*.nu",
 	}, []string{".bashrc.d", ".profile.d", "environment.d"}},
 	{Variables, []string{"*.tfvars", "*.tfvars.json"}, nil},
 	{State, []string{"*.tfstate", "*.tfstate.backup", "*.tfstate.*.backup"}, nil},

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/cwagent/cwagent/agent/atomicfile"
+	"github.com/cwagent/cwagent/agent/kubeconfig"
 )
 
 // awsConfig is the config of AWS's programs as it was read.
@@ -64,6 +65,9 @@ func (c *cli) readAWSConfig() (*awsConfig, error) {
 	}
 	if f.text, err = os.ReadFile(f.path); err != nil {
 		return nil, f.refuse(err)
+	}
+	if kubeconfig.UTF16(f.text) {
+		return nil, fail("save it as UTF-8, then try again", "%s: it is written in UTF-16", shown)
 	}
 	return f, nil
 }

@@ -33,7 +33,7 @@ var typed = []os.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTSTP, syscal
 // await starts the program, in our process group so that the terminal and a pipe's
 // other ends treat it as us, and waits until it has ended. What f is locked with stays
 // locked for as long as the program or what it leaves behind has it open. It stops
-// when the program stops.
+// when the program is stopped by the terminal.
 func (p runnable) await(f *runFolder) (ended, error) {
 	heard := make(chan os.Signal, len(handed))
 	for _, s := range handed {
@@ -64,7 +64,9 @@ func (p runnable) await(f *runFolder) (ended, error) {
 			if !status.Stopped() {
 				return ended{status}, nil
 			}
-			_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP) // whoever continues us continues the group
+			if status.StopSignal() != syscall.SIGSTOP { // which is for the program alone, as what continues it is
+				_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP) // whoever continues us continues the group
+			}
 		}
 	}
 }
