@@ -1,6 +1,6 @@
 // Package peer tells who is at the other end of a Unix socket: the user id, the
 // process, its parent, and since when those have been running. Pids are reused,
-// so a process is its pid and its start time together.
+// so a process is its pid and its start time together. [Look] tells what one runs.
 //
 // It reads kernel facts only and trusts nothing that the peer says. It is a
 // leaf: the plugin links it.
@@ -29,6 +29,8 @@ type Peer struct {
 
 // ErrUnsupported is returned where the operating system cannot tell.
 var ErrUnsupported = errors.New("peer credentials are not supported on this system")
+
+var errOther = errors.New("look at process: its pid is another one's by now")
 
 // UID returns the user id of the process at the other end of c.
 func UID(c syscall.Conn) (uint32, error) {
