@@ -229,7 +229,7 @@ func (a *Agent) install(ctx context.Context, all ...*addition) error {
 		a.learn(x.request.CAs)
 		if x.reply.Outcome == ipc.OutcomeReplaced {
 			a.put(x.next)
-			a.Log.Info("token replaced", "credential", x.next.name, "id", x.next.token.id)
+			a.Log.InfoContext(ctx, "token replaced", "credential", x.next.name, "id", x.next.token.id)
 			a.note(&a.silent, nil) // somebody waits: it is worth another look at the store
 			x.next = a.keep(ctx, x.next, x.request.AllowPlaintext)
 			return nil
@@ -239,7 +239,7 @@ func (a *Agent) install(ctx context.Context, all ...*addition) error {
 	err := a.persist(ctx, creds...)
 	for _, x := range all {
 		if err == nil {
-			a.Log.Info("token added", "credential", x.next.name, "id", x.request.ID, "outcome", x.reply.Outcome)
+			a.Log.InfoContext(ctx, "token added", "credential", x.next.name, "id", x.request.ID, "outcome", x.reply.Outcome)
 		}
 	}
 	a.discard(ctx) // what has been stored in vain is still among the orphans

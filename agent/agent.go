@@ -27,7 +27,7 @@ import (
 )
 
 // Config is what an Agent is made of. Every field is required but Settings,
-// Exchange, Others, Auto, Watched, Changed, Keep and End.
+// Exchange, Others, Auto, Audit, Watched, Changed, Keep and End.
 type Config struct {
 	Store    Store            // where tokens rest: the only one, or the one that is tried first
 	Ledger   Ledger           // where the rest is kept
@@ -37,6 +37,7 @@ type Config struct {
 	Now      func() time.Time // the wall clock
 	Alarm    Alarm            // the same clock, as what it wakes by
 	Log      *slog.Logger
+	Audit    Audit     // who was given what; nil: nobody wants to know
 	Settings Settings  // what the person has written down; may be zero
 	Version  string    // of this program, for status
 	Socket   string    // path, for status

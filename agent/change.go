@@ -87,7 +87,7 @@ func (a *Agent) Forget(ctx context.Context, r ipc.ForgetRequest) error {
 		return err
 	}
 	a.drop(c)
-	a.Log.Info("credential forgotten", "credential", r.Name)
+	a.Log.InfoContext(ctx, "credential forgotten", "credential", r.Name)
 	a.discard(ctx)
 	return nil
 }
@@ -134,6 +134,7 @@ func (a *Agent) Servers(ctx context.Context, r ipc.ServersRequest) (ipc.Credenti
 		return ipc.Credential{}, err
 	}
 	a.put(next)
+	a.Log.InfoContext(ctx, "servers changed", "credential", next.name, "servers", len(next.servers), "noClusterInfo", next.noClusterInfo)
 	return a.describe(next, a.Now()), nil
 }
 

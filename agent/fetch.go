@@ -37,7 +37,7 @@ func (a *Agent) Fetch(ctx context.Context, r ipc.FetchRequest) (ipc.FetchReply, 
 	if p.PID == os.Getpid() {
 		level = slog.LevelDebug // our own question whether we answer
 	}
-	a.Log.Log(ctx, level, "not given out", "credential", shownName(r.Name), "why", e.What, "pid", p.PID)
+	a.Log.Log(ctx, level, NotGivenOut, "credential", shownName(r.Name), "why", e.What)
 	return ipc.FetchReply{Stderr: []byte(e.Text()), Exit: 1}, nil
 }
 
@@ -84,6 +84,9 @@ func (a *Agent) fetch(ctx context.Context, r ipc.FetchRequest) ([]byte, error) {
 		c.rendered.Store(last)
 	}
 	a.given.Store(now.UnixNano())
+	if a.Audit != nil {
+		a.Audit.Given(Use{At: now, Credential: c.name, Server: q.server.URL, Peer: p})
+	}
 	return last.answer.Append(r.Room, c.token.secret), nil
 }
 

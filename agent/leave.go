@@ -22,7 +22,7 @@ func (a *Agent) Leave(ctx context.Context, r ipc.LeaveRequest) error {
 			Hint: "add them again afterwards, and insist with --force",
 		}
 	}
-	a.Log.Info("asked to leave")
+	a.Log.InfoContext(ctx, "asked to leave")
 	if a.End != nil {
 		a.End()
 	}

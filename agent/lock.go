@@ -71,7 +71,7 @@ func (a *Agent) Lock(ctx context.Context, r ipc.LockRequest) error {
 	if err := shut(); err != nil {
 		return err
 	}
-	a.Log.Info("locked", "passphrase", !r.Passphrase.Empty())
+	a.Log.InfoContext(ctx, "locked", "passphrase", !r.Passphrase.Empty())
 	return nil
 }
 
@@ -88,10 +88,10 @@ func (a *Agent) Unlock(ctx context.Context, r ipc.UnlockRequest) (reply ipc.Unlo
 			return reply, nil
 		}
 		if err := a.Latch.Open(ctx, r.Passphrase); err != nil {
-			a.Log.Warn("not unlocked", "error", err)
+			a.Log.WarnContext(ctx, "not unlocked", "error", err)
 			return reply, err
 		}
-		a.Log.Info("unlocked")
+		a.Log.InfoContext(ctx, "unlocked")
 		if guarded {
 			r.Passphrase = ipc.Secret{} // it was for this
 		}
@@ -117,7 +117,7 @@ func (a *Agent) Unlock(ctx context.Context, r ipc.UnlockRequest) (reply ipc.Unlo
 		}
 	}
 	if err := s.Unlock(ctx, r.Passphrase); err != nil {
-		a.Log.Warn("store not unlocked", "store", store.Info().Kind, "error", err)
+		a.Log.WarnContext(ctx, "store not unlocked", "store", store.Info().Kind, "error", err)
 		return reply, errUnlock(store.Info().Kind, err)
 	}
 	signal(a.ready)

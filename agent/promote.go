@@ -22,7 +22,7 @@ func (a *Agent) takeOver(ctx context.Context, c *credential, t token, from strin
 	next.probes.last = a.Now() // it has just been asked about
 	next.settle()
 	a.put(next)
-	a.Log.Info("token promoted", "credential", next.name, "id", t.id, "from", from)
+	a.Log.InfoContext(ctx, "token promoted", "credential", next.name, "id", t.id, "from", from)
 	return a.keep(ctx, next, next.trusts())
 }
 

@@ -154,7 +154,7 @@ func (a *Agent) confirm(ctx context.Context, which string) error {
 	}
 	for _, next := range changed {
 		a.put(next)
-		a.Log.Info("retired token is done with", "credential", next.name, "id", shownName(which))
+		a.Log.InfoContext(ctx, "retired token is done with", "credential", next.name, "id", shownName(which))
 	}
 	a.discard(ctx)
 	return nil

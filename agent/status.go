@@ -25,6 +25,9 @@ func (a *Agent) Status(ctx context.Context, r ipc.StatusRequest) (ipc.Status, er
 	a.mu.RLock()
 	s.Config = a.rules.Trouble
 	a.mu.RUnlock()
+	if a.Audit != nil {
+		s.Audit = a.Audit.Trouble()
+	}
 	if a.Watched != nil && !r.Worst {
 		s.Watched = a.Watched()
 	}
@@ -122,7 +125,7 @@ func (a *Agent) describe(c *credential, now time.Time) ipc.Credential {
 		Identity: c.token.identity, Verified: known(c.token.verified),
 		NoClusterInfo: c.noClusterInfo, Held: c.held, Refusal: c.refusal.Load(),
 		Source: c.source(now), Renewal: a.renewal(c, now), Unsaved: c.unsavedWords(),
-		Standby: c.waiting(now), Retiring: c.listed(now),
+		Standby: c.waiting(now), Retiring: c.listed(now), LastUse: a.lastUse(c.name),
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/cwagent/cwagent/ipc"
-	"github.com/cwagent/cwagent/ipc/peer"
 )
 
 // longestProgram bounds the name of a program in the log; file systems allow as much.
@@ -29,15 +28,14 @@ func (a *Agent) Token(ctx context.Context, r ipc.TokenRequest) (ipc.Secret, erro
 			return ipc.Secret{}, err
 		}
 	}
-	p, _ := peer.FromContext(ctx)
 	a.given.Store(a.Now().UnixNano())
 	switch program := shownName(r.For[:min(len(r.For), longestProgram)]); {
 	case program == "":
-		a.Log.Info("token revealed", "credential", r.Name, "pid", p.PID)
+		a.Log.InfoContext(ctx, "token revealed", "credential", r.Name)
 	case r.Keep:
-		a.Log.Info("kubeconfig given to a program", "credential", r.Name, "command", program, "pid", p.PID)
+		a.Log.InfoContext(ctx, "kubeconfig given to a program", "credential", r.Name, "command", program)
 	default:
-		a.Log.Info("token given to a program", "credential", r.Name, "command", program, "pid", p.PID)
+		a.Log.InfoContext(ctx, "token given to a program", "credential", r.Name, "command", program)
 	}
 	if r.Keep {
 		return ipc.Secret{}, nil

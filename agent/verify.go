@@ -210,7 +210,7 @@ func (a *Agent) examine(ctx context.Context, c *credential) (Verdict, *credentia
 	}
 	a.put(next)
 	a.discard(ctx) // previous tokens may be needed no more
-	a.Log.Info("verified", "credential", c.name, "life", v.Life)
+	a.Log.InfoContext(ctx, "verified", "credential", c.name, "life", v.Life)
 	return v, next, nil
 }
 

@@ -212,7 +212,14 @@ type Status struct {
 	Store       StoreInfo    `json:"store"`                   // where it has its tokens
 	Config      string       `json:"configTrouble,omitempty"` // why the config as it is now is not in force
 	Credentials []Credential `json:"credentials"`             // by name
+	Audit       *AuditInfo   `json:"audit,omitempty"`         // what is wrong with the audit log, if something is
 	Watched     []Watch      `json:"watched,omitempty"`       // files that the agent looks after, by path; those of all credentials
+}
+
+// AuditInfo is what is wrong with the audit log. Tokens are given out all the same.
+type AuditInfo struct {
+	Trouble string `json:"trouble,omitempty"` // why nothing is written at the moment
+	Dropped uint64 `json:"dropped,omitempty"` // records that are in no file, of this run of the agent
 }
 
 // AgentInfo describes the running agent.

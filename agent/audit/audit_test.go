@@ -22,6 +22,7 @@ type record struct {
 	Seq        int
 	Msg        string
 	Credential string
+	Dropped    int
 }
 
 func read(t *testing.T, dir string) (all []record) {
@@ -63,7 +64,7 @@ func TestLog(t *testing.T) {
 	}
 	stop()
 	all := read(t, dir)
-	if len(all) != 501 || all[0] != (record{1, "before", "prod"}) || all[500] != (record{501, "after", "prod"}) {
+	if len(all) != 501 || all[0] != (record{1, "before", "prod", 0}) || all[500] != (record{501, "after", "prod", 0}) {
 		t.Errorf("%d records, %+v", len(all), all[:min(len(all), 2)])
 	}
 	for path, mode := range map[string]fs.FileMode{dir: 0o700, audit.Path(dir): 0o600} {
@@ -81,7 +82,7 @@ func TestLog(t *testing.T) {
 	}
 }
 
-// Who finds the queue full does not wait: what is dropped leaves a gap.
+// Who finds the queue full does not wait: how many were dropped is a record.
 func TestDropped(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -89,13 +90,22 @@ func TestDropped(t *testing.T) {
 	for range 3000 {
 		slog.New(l).Info("x")
 	}
-	stop := run(t, l, dir, nil)
-	stop()
-	slog.New(l).Info("last")
+	if got := l.Trouble(); got == nil || got.Dropped != 3000-1024 || got.Trouble != "" {
+		t.Errorf("%+v", got)
+	}
 	run(t, l, dir, nil)()
 	all := read(t, dir)
-	if n := len(all); n >= 3000 || all[n-2].Seq != n-1 || all[n-1].Seq != 3001 {
-		t.Errorf("%d records, the last %+v", n, all[n-2:])
+	if n := len(all); n != 1025 || all[1024].Msg == "x" && all[513].Msg == "x" {
+		t.Errorf("%d records, the last %+v", n, all[n-1])
+	}
+	dropped := 0
+	for i, r := range all {
+		if dropped += r.Dropped; r.Seq != i+1 {
+			t.Errorf("record %d has the number %d", i, r.Seq)
+		}
+	}
+	if dropped != 3000-1024 {
+		t.Errorf("%d dropped", dropped)
 	}
 }
 

@@ -259,6 +259,7 @@ func (r *agentRun) wire() (*agent.Agent, *absorb.Watcher, *supervisor) {
 		Settings: set.agent(set.first), Now: c.now, Alarm: wall.New(), Log: r.log, Version: version, Socket: r.path, Start: r.start(),
 		Host:    state.Host(),
 		Watched: func() []ipc.Watch { return watcher.Watched() },
+		Audit:   r.trail,
 		Changed: func() { watcher.CredentialsChanged(); status.note() },
 		Keep:    r.memory.Keep,
 		End:     func() { r.leave() },

@@ -66,6 +66,7 @@ func (v view) head(s ipc.Status) (lines []string) {
 	case s.Store.Trouble != "":
 		warn("it gives nothing " + printableLine(s.Store.Trouble))
 	}
+	lines = append(lines, v.wrapAudit(s.Audit, p.bad)...)
 	if s.Config != "" {
 		lines = append(lines, v.wrap("config ", printable(strings.TrimPrefix(s.Config, "config ")), p.bad)...)
 	}
