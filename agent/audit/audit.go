@@ -61,7 +61,7 @@ type queue struct {
 	dropped atomic.Uint64 // that no record speaks of yet
 	lost    atomic.Uint64 // of all that were dropped
 	trouble atomic.Pointer[string]
-	since   atomic.Int64 // when the write began that is under way, Unix nanoseconds; 0: none is
+	since   atomic.Int64 // when the entry was taken that is being written, Unix nanoseconds; 0: none is
 
 	said struct { // what a handler has just made of a record
 		mu sync.Mutex
@@ -75,8 +75,9 @@ type queue struct {
 // An entry is what waits in the queue: a use, or what the log says in body.
 type entry struct {
 	use  agent.Use
-	body string // a JSON object without its braces; empty: it is a use
-	fold bool
+	body string        // a JSON object without its braces; empty: it is a use
+	fold bool          // a fetch
+	seen *peer.Program // what the one who asked runs; nil: nobody has looked
 }
 
 // New returns a log that nobody writes yet.
@@ -104,7 +105,12 @@ func (l *Log) Handle(ctx context.Context, r slog.Record) error {
 	}
 	e := entry{use: agent.Use{At: r.Time}, body: strings.TrimSuffix(strings.TrimPrefix(body, "{"), "}")}
 	e.use.Peer, _ = peer.FromContext(ctx)
-	e.fold = r.Message == agent.NotGivenOut
+	if e.fold = r.Message == agent.NotGivenOut; !e.fold && e.use.Peer.Start != 0 {
+		// It waits for an answer now, and is gone when it has got that. kubectl stays.
+		if prog, err := peer.Look(e.use.Peer.Process); err == nil {
+			e.seen = &prog
+		}
+	}
 	l.put(e)
 	return nil
 }
@@ -148,7 +154,7 @@ func (q *queue) used(credential string, u ipc.Use) {
 	q.uses[credential] = u
 }
 
-// slow is how long a write may take until it is said to hang.
+// slow is how long a record may take until it is said to hang.
 const slow = 5 * time.Second
 
 // Trouble implements agent.Audit.
@@ -157,7 +163,7 @@ func (q *queue) Trouble() *ipc.AuditInfo {
 	if why := q.trouble.Load(); why != nil {
 		i.Trouble = *why
 	} else if ns := q.since.Load(); ns != 0 && time.Since(time.Unix(0, ns)) > slow {
-		i.Trouble = "the disk has not taken a record for " + time.Since(time.Unix(0, ns)).Truncate(time.Second).String()
+		i.Trouble = "the last record has not been taken for " + time.Since(time.Unix(0, ns)).Truncate(time.Second).String()
 	}
 	if i == (ipc.AuditInfo{}) {
 		return nil

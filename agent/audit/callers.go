@@ -54,8 +54,17 @@ func (c *callers) above(p peer.Process, depth int) *caller {
 	if err != nil {
 		return &caller{}
 	}
-	is = &caller{exe: hide(prog.Exe), dir: hide(prog.Dir), looked: time.Now()}
-	is.chain = slices.Concat([]string{prog.Name}, c.above(prog.Parent, depth-1).chain)
+	return c.keep(p, prog, depth)
+}
+
+// keep remembers what p runs, and looks at those above it.
+func (c *callers) keep(p peer.Process, prog peer.Program, depth int) *caller {
+	is := &caller{exe: hide(prog.Exe), dir: hide(prog.Dir), looked: time.Now()}
+	above := c.above(prog.Parent, depth-1).chain
+	if len(above) > 0 && above[0] == prog.Name {
+		above = above[1:] // a shell and its subshell
+	}
+	is.chain = slices.Concat([]string{prog.Name}, above)
 	is.chain = is.chain[:min(len(is.chain), deepest)]
 	is.words = strings.Join(is.chain, " <- ")
 	if len(c.known) >= known {

@@ -52,28 +52,43 @@ func Parse(line []byte) (r Record, err error) {
 // What is in it is not made printable.
 func (r Record) String() string {
 	s := r.Msg
+	if r.Msg == Given || r.Msg == agent.NotGivenOut {
+		s += r.by(" to ", " to a process that has ended") + r.rest()
+	} else {
+		s += r.rest() + r.by(" by ", "")
+	}
 	if r.Dropped > 0 {
 		s += fmt.Sprintf(": %d", r.Dropped)
 	}
-	for _, name := range slices.Sorted(maps.Keys(r.more)) {
-		s += fmt.Sprintf(" %s=%v", name, r.more[name])
-	}
 	switch {
-	case r.Caller != "":
-		s += ": " + r.Caller
-	case r.PID != 0 && (r.Msg == Given || r.Msg == agent.NotGivenOut):
-		s += ": a process that has ended"
-	}
-	switch {
-	case r.PID != 0 && r.Dir != "":
-		s += fmt.Sprintf(" (pid %d in %s)", r.PID, r.Dir)
-	case r.PID != 0:
-		s += fmt.Sprintf(" (pid %d)", r.PID)
-	}
-	if r.Times > 0 {
+	case r.Times == 1:
+		s += ", once more"
+	case r.Times > 1:
 		s += fmt.Sprintf(", %d times", r.Times)
-		if r.Times == 1 {
-			s = s[:len(s)-len("1 times")] + "once more"
+	}
+	return s
+}
+
+// by is who asked; ended where only the pid is known.
+func (r Record) by(word, ended string) string {
+	if r.PID == 0 {
+		return ""
+	}
+	s := ended
+	if r.Caller != "" {
+		s = word + r.Caller
+	}
+	if r.Dir == "" {
+		return fmt.Sprintf("%s (pid %d)", s, r.PID)
+	}
+	return fmt.Sprintf("%s (pid %d in %s)", s, r.PID, r.Dir)
+}
+
+// rest is what else the agent's log has said.
+func (r Record) rest() (s string) {
+	for _, name := range slices.Sorted(maps.Keys(r.more)) {
+		if v := r.more[name]; v != "" {
+			s += fmt.Sprintf(" %s=%v", name, v)
 		}
 	}
 	return s

@@ -99,8 +99,13 @@ func (w *writer) take(e entry) {
 	if e.fold {
 		p = e.use.Peer.Parent
 	}
+	w.since.Store(time.Now().UnixNano())
+	defer w.since.Store(0)
 	who := &caller{}
-	if p.PID != 0 {
+	switch {
+	case e.seen != nil:
+		who = w.callers.keep(p, *e.seen, deepest)
+	case p.PID != 0:
 		who = w.callers.of(p)
 	}
 	if e.body == "" {
@@ -132,9 +137,7 @@ func (w *writer) write(l line, n uint64) bool {
 	if w.torn {
 		b = append([]byte("\n"), b...)
 	}
-	w.since.Store(time.Now().UnixNano())
 	taken, err := w.append(b)
-	w.since.Store(0)
 	if err == nil {
 		w.seq++
 		w.broken, w.torn = false, false

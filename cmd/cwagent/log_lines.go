@@ -25,11 +25,11 @@ func (l *logView) lines(host string, i audit.Item, at time.Time) (all []logLine)
 		return nil
 	}
 	if i.Missing > 0 {
-		words := "1 record is missing"
-		if i.Missing > 1 {
-			words = fmt.Sprintf("%d records are missing", i.Missing)
+		verb := " are missing"
+		if i.Missing == 1 {
+			verb = " is missing"
 		}
-		all = append(all, logLine{at, l.note(host, at, words, i.Missing)})
+		all = append(all, logLine{at, l.note(host, at, records(i.Missing)+verb, i.Missing)})
 	}
 	switch {
 	case i.Damaged:
@@ -41,6 +41,13 @@ func (l *logView) lines(host string, i audit.Item, at time.Time) (all []logLine)
 		all = append(all, logLine{at, l.row(host, at, i.Record.Credential, i.Record.String()+since(i.Record))})
 	}
 	return all
+}
+
+func records(n uint64) string {
+	if n == 1 {
+		return "1 record"
+	}
+	return fmt.Sprintf("%d records", n)
 }
 
 // note says what is wrong with the log at that place.
@@ -117,7 +124,7 @@ func (v view) wrapAudit(a *ipc.AuditInfo, b brush) []string {
 	if a == nil {
 		return nil
 	}
-	words := fmt.Sprintf("%d records dropped since the agent began", a.Dropped)
+	words := records(a.Dropped) + " dropped since the agent began"
 	if a.Trouble != "" {
 		words = "not written: " + printable(a.Trouble) + "; " + words
 	}
