@@ -295,3 +295,54 @@ func TestFoldMany(t *testing.T) {
 		}
 	})
 }
+
+// slowDisk takes nothing until it is let.
+type slowDisk struct {
+	plainFile
+	let chan struct{}
+}
+
+func (s slowDisk) Write(b []byte) (int, error) { <-s.let; return s.plainFile.Write(b) }
+
+// A disk that hangs holds up nobody who is given a token; status says so, and nothing
+// is forgotten.
+func TestSlowDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, looked := New(), 0
+		w := newWriter(l.queue, t.TempDir(), func(err error) { t.Error(err) })
+		disk := slowDisk{plainFile{Path(w.dir)}, make(chan struct{})}
+		w.journal, w.callers.look, w.file = noJournal(), shells(&looked), disk
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { w.run(ctx) })
+		began := time.Now()
+		l.Given(use(20))
+		synctest.Wait() // it hangs in the write of that
+		for range 4999 {
+			l.Given(use(20))
+		}
+		if time.Since(began) != 0 {
+			t.Error("somebody has waited")
+		}
+		time.Sleep(12 * time.Second)
+		if got := l.Trouble(); got == nil || got.Trouble != "the last record has not been taken for 12s" || got.Dropped != 4999-room {
+			t.Errorf("%+v", got)
+		}
+		close(disk.let)
+		synctest.Wait()
+		if got := l.Trouble(); got == nil || got.Trouble != "" {
+			t.Errorf("%+v", got)
+		}
+		cancel()
+		running.Wait()
+		var sum uint64
+		for _, r := range records(t, w.dir) {
+			if sum += r.Dropped; r.Msg == Given {
+				sum += max(r.Times, 1)
+			}
+		}
+		if sum != 5000 {
+			t.Errorf("%d of 5000", sum)
+		}
+	})
+}

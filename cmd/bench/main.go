@@ -1,9 +1,10 @@
 // Command bench measures what people feel: how long the plugin takes to start,
 // as a ratio to the least that a Go and a C program need for the same, how much
 // memory the agent takes with 1,000 credentials, what 200 plugins at once do, and
-// how long "cwagent aws" takes beside the plugin and what "cwagent run" adds to a
-// program. It prints figures, and fails only where the last is too much; ratios of one
-// run can be compared between machines, times cannot.
+// how long "cwagent aws" takes beside the plugin, what "cwagent run" adds to a program
+// and the audit log to a fetch. It prints figures, and fails only where one of these
+// last two is too much; ratios of one run can be compared between machines, times
+// cannot.
 package main
 
 import (
@@ -33,18 +34,29 @@ func main() {
 	log.SetPrefix("bench: ")
 	bin := flag.String("bin", "bin", "folder with cwagent and cwagent-credential")
 	runs := flag.Int("runs", 1000, "starts of each program")
+	only := flag.Bool("audit", false, "only what the audit log costs a fetch")
 	flag.Parse()
-	if err := run(*bin, *runs); err != nil {
+	if *only {
+		if err := inTemp(audited); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
+	if err := inTemp(func(dir string) error { return run(dir, *bin, *runs) }); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(bin string, runs int) error {
+func inTemp(do func(dir string) error) error {
 	dir, err := os.MkdirTemp("", "cwbench")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	return do(dir)
+}
+
+func run(dir, bin string, runs int) error {
 	if err := floors(dir); err != nil {
 		return err
 	}
@@ -93,7 +105,10 @@ func run(bin string, runs int) error {
 	if err := prompt(bin, runs); err != nil {
 		return err
 	}
-	return coldStart(bin, 200)
+	if err := coldStart(bin, 200); err != nil {
+		return err
+	}
+	return audited(dir)
 }
 
 // floors builds the two reference programs, with the plugin's own flags.
