@@ -75,7 +75,7 @@ func TestInstall(t *testing.T) {
 // checkPages: what a person looks for in the two that are not a command's help.
 func checkPages(t *testing.T, man string) {
 	for page, words := range map[string][]string{
-		"man1/cwagent.1":        {`\fBcwagent\fP \fICOMMAND\fP`, ".SH COMMANDS", `\fBcwagent service install\fP`, ".SH FILES", "audit.jsonl", ".SH ENVIRONMENT", `\fBCWAGENT_SOCKET\fP`},
+		"man1/cwagent.1":        {`\fBcwagent\fP \fICOMMAND\fP`, ".SH COMMANDS", `\fBcwagent service install\fP`, ".SH FILES", "audit-HOST.jsonl", ".SH ENVIRONMENT", `\fBCWAGENT_SOCKET\fP`},
 		"man5/cwagent-config.5": {".SH KEYS", `\fBcredentials.source.command.timeout\fP (duration, 1s to 5m; default 30s)`, "store: auto"},
 		"man1/cwagent-import.1": {`\fB--dry-run\fP`},
 	} {

@@ -47,8 +47,9 @@ again, which it also follows by itself.
 Tokens rest in the OS keyring, or in a store of encrypted files. The agent reads
 them at its start, those first that somebody asks for, and answers from memory. It
 looks after kubeconfigs: a static token that comes back into one is taken out again,
-see "watch" in the config. What it does is logged to stderr, and to
-audit-HOST.jsonl in the state folder, where HOST is this machine.
+see "watch" in the config. What it does is logged to stderr, and with who was given
+which token to audit-HOST.jsonl in the state folder, where HOST is this machine:
+see "cwagent log".
 
 Under systemd it takes the socket that the unit cwagent.socket has made, says when
 it is ready and how it is, and gives a sign of life when it has just answered a
