@@ -35,6 +35,11 @@ grep 'whoever connects gets another socket by now: leaving' /home/ada/first.log
 add own as_ada
 plug own
 
+say the unit sees who asks, and the journal has it, too
+as_ada env KUBERNETES_EXEC_INFO="$info" bash -c 'cd /home/ada && cwagent-credential own >/dev/null; :'
+within 5 sh -c "journalctl --sync; journalctl -t cwagent-audit CWAGENT_CREDENTIAL=own CWAGENT_EVENT='given out' -o cat | grep 'given out to bash <- runuser'"
+as_ada cwagent log own -o json | grep '"caller":"bash <- runuser.*"exe":"/usr/bin/bash","cwd":"/home/ada"'
+
 say a lock that cannot be had is said, and is no loop
 as_ada systemctl --user stop cwagent.service
 rm $run/cwagent/agent.sock.lock; as_ada mkdir $run/cwagent/agent.sock.lock
