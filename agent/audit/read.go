@@ -48,6 +48,7 @@ type Item struct {
 type Reader struct {
 	Dir, Host string
 
+	begun   bool     // the files that were moved away have been read
 	file    *os.File // that is written to, as far as is known
 	rest    []byte   // of it, without its end
 	last    uint64   // number of the last record; 0: there was none
@@ -63,6 +64,9 @@ func (r *Reader) Read(each func(Item)) error {
 		if err := r.open(); err != nil {
 			return err
 		}
+	}
+	if !r.begun {
+		r.begun = true
 		if err := r.readOlder(each); err != nil {
 			return err
 		}
@@ -88,7 +92,7 @@ func (r *Reader) Read(each func(Item)) error {
 // End calls each for what has come without the end of its line.
 func (r *Reader) End(each func(Item)) { r.finish(each) }
 
-// Close closes the file; Read would begin anew.
+// Close closes the file.
 func (r *Reader) Close() {
 	if r.file != nil {
 		r.file.Close() // nothing was written to it

@@ -33,19 +33,16 @@ type Record struct {
 	Since      time.Time `json:"since"` // the first of these times
 	Dropped    uint64    `json:"dropped"`
 
-	more map[string]any // what else the agent's log has said
+	line []byte
 }
 
-// Parse reads a line.
-func Parse(line []byte) (r Record, err error) {
-	if err = json.Unmarshal(line, &r); err != nil {
+// Parse reads a line, which must not change as long as the record is used.
+func Parse(line []byte) (Record, error) {
+	r := Record{line: line}
+	if err := json.Unmarshal(line, &r); err != nil {
 		return Record{}, err
 	}
-	err = json.Unmarshal(line, &r.more)
-	for _, name := range []string{"seq", "time", "level", "msg", "credential", "server", "caller", "pid", "uid", "exe", "cwd", "times", "since", "dropped"} {
-		delete(r.more, name)
-	}
-	return r, err
+	return r, nil
 }
 
 // String is the record for a person, in one line, without its time and its credential.
@@ -84,10 +81,15 @@ func (r Record) by(word, ended string) string {
 	return fmt.Sprintf("%s (pid %d in %s)", s, r.PID, r.Dir)
 }
 
+// ours are the names of what String shows in its own way, or not at all.
+var ours = []string{"seq", "time", "level", "msg", "credential", "server", "caller", "pid", "uid", "exe", "cwd", "times", "since", "dropped"}
+
 // rest is what else the agent's log has said.
 func (r Record) rest() (s string) {
-	for _, name := range slices.Sorted(maps.Keys(r.more)) {
-		if v := r.more[name]; v != "" {
+	var all map[string]any
+	_ = json.Unmarshal(r.line, &all) // it has been read before
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if v := all[name]; v != "" && !slices.Contains(ours, name) {
 			s += fmt.Sprintf(" %s=%v", name, v)
 		}
 	}
