@@ -154,6 +154,9 @@ func (a *Agent) Verify(ctx context.Context, r ipc.VerifyRequest) (ipc.VerifyRepl
 	if err != nil {
 		return ipc.VerifyReply{}, err
 	}
+	if v.Life == Unknown {
+		a.Log.InfoContext(ctx, "verified in vain", "credential", c.name, "why", v.Why)
+	}
 	if first := now.urge(a.Now()); v.Life == Rejected && first != rest {
 		// What came of it is seen in the state.
 		_ = a.demand(ctx, r.Name, order{asked: true, first: first})
