@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/cwagent/cwagent/ipc"
-	"github.com/cwagent/cwagent/ipc/peer"
 )
 
 // An Exchange gives object storage keys for a token. Its body is agent/coreweave.
@@ -33,13 +32,12 @@ func (a *Agent) Keys(ctx context.Context, r ipc.KeysRequest) (ipc.Secret, error)
 	ctx, cancel := context.WithTimeout(ctx, keysWait)
 	defer cancel()
 	answer, err := a.keysOf(ctx, r.Name)
-	p, _ := peer.FromContext(ctx)
 	if err != nil {
-		a.Log.Warn("object storage keys not given out", "credential", shownName(r.Name), "why", err.Error(), "pid", p.PID)
+		a.Log.WarnContext(ctx, "object storage keys not given out", "credential", shownName(r.Name), "why", err.Error())
 		return ipc.Secret{}, err
 	}
 	a.given.Store(a.Now().UnixNano())
-	a.Log.Info("object storage keys given out", "credential", r.Name, "pid", p.PID)
+	a.Log.InfoContext(ctx, "object storage keys given out", "credential", r.Name)
 	return answer, nil
 }
 
