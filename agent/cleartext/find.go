@@ -50,11 +50,8 @@ var (
 // line. It takes time in proportion to the text.
 func Find(kind Kind, text []byte) (places []Place) {
 	line := 0
-	for raw := range bytes.Lines(text) {
+	for raw := range bytes.Lines(bytes.TrimPrefix(text, []byte("\ufeff"))) {
 		line++
-		if line == 1 {
-			raw = bytes.TrimPrefix(raw, []byte("\ufeff")) // editors of Windows
-		}
 		for _, p := range inLine(unescape(kind, string(raw))) {
 			if kind == Other && !p.Prefixed {
 				continue // what is called CW_TOKEN may be anything there

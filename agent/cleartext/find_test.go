@@ -23,7 +23,6 @@ func TestFind(t *testing.T) {
 	}{
 		{"nothing", Env, "A=b\n", ""},
 		{"env", Env, "# mine\nCOREWEAVE_API_TOKEN=" + api + "\n", "2:COREWEAVE_API_TOKEN"},
-		{"env, of Windows", Env, "\ufeffCW_TOKEN=" + other, "1:CW_TOKEN"},
 		{"another file", Other, "CW_TOKEN: " + other + "\ntoken: " + api, "2:token"},
 		{"env, quoted, spaces", Env, `export  CW_TOKEN = "` + api + `" # note`, "1:CW_TOKEN"},
 		{"env, any variable", Env, "MY_TOKEN='" + api + "'", "1:MY_TOKEN"},
@@ -33,6 +32,7 @@ func TestFind(t *testing.T) {
 		{"env, two in a line", Env, "CW_TOKEN=" + api + " CWSANDBOX_API_KEY=" + other, "1:CW_TOKEN 1:CWSANDBOX_API_KEY"},
 		{"env, the same variable twice", Env, "CW_TOKEN=" + api + " CW_TOKEN=" + api, "1:CW_TOKEN"},
 		{"env, without a line's end, in DOS", Env, "A=b\r\nCW_TOKEN=" + api + "\r\n", "2:CW_TOKEN"},
+		{"env, with a byte order mark", Env, "\ufeffCW_TOKEN=" + api + "\nCW_API_TOKEN=" + other, "1:CW_TOKEN 2:CW_API_TOKEN"},
 		{"a comment holds it as well", Env, "# CW_TOKEN=" + api, "1:CW_TOKEN"},
 		{"JWT", Env, "CW_TOKEN=eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl", "1:CW_TOKEN"},
 		{"UUID", Env, "CW_TOKEN=0b9fd1e5-5a44-4a4e-8a53-41a5f3d3f2aa", "1:CW_TOKEN"},
@@ -117,11 +117,12 @@ func TestKindOf(t *testing.T) {
 		"/h/terraform.tfvars": Variables, "/h/a.auto.tfvars.json": Variables, "/h/terraform.tfstate": State, "/h/terraform.tfstate.1760000000.backup": State,
 		"/h/Pulumi.dev.yaml": Pulumi, "/h/inv/group_vars/all": Ansible, "/h/inv/group_vars/all/cks.yml": Ansible, "/h/host_vars/n.yml": Ansible,
 		"/h/.bashrc": Shell, "/h/.zshenv": Shell, "/h/.config/fish/config.fish": Shell, "/h/.config/fish/fish_variables": Shell,
-		"/h/.config/environment.d/cks.conf": Shell, "/h/.pam_environment": Shell, "/h/bin/deploy.sh": Shell, "/h/bin/deploy.ps1": Shell, "/h/.profile.old": Shell,
-		"/h/.bash_history": History, "/h/.zsh_history": History, "/h/.local/share/fish/fish_history": History, "/h/.zsh_sessions/X.history": History, "/h/.local/state/zsh/history": History,
+		"/h/.config/environment.d/cks.conf": Shell, "/h/.pam_environment": Shell, "/h/bin/deploy.sh": Shell, "/h/.profile.old": Shell,
+		"/h/.bash_history": History, "/h/.zsh_history": History, "/h/.local/share/fish/fish_history": History, "/h/.zsh_sessions/X.history": History,
+		"/h/.local/state/zsh/history": History, "/h/.local/state/bash/history": History, "/h/.config/nushell/history.txt": History, "/h/.config/powershell/profile.ps1": Shell,
 		"/h/.aws/config": S3, "/h/.aws/credentials": S3, "/h/.s3cfg": S3, "/h/.config/rclone/rclone.conf": S3,
 		"/h/.cwic/config.json": CWIC, "/h/.config/cwic/config.json": CWIC, "/h/.netrc": Netrc,
-		"/h/.kube/config": Other, "/h/README.md": Other, "/h/env": Other, "/h/.environment": Other, "/h/.python_history": Other, "/h/.psql_history": Other, "/h/main.tf": Other, "/h/Pulumi.go": Other, "/h/cwic/config": Other,
+		"/h/.kube/config": Other, "/h/README.md": Other, "/h/env": Other, "/h/history": Other, "/h/p/history": Other, "/h/history.txt": Other, "/h/.environment": Other, "/h/.python_history": Other, "/h/.psql_history": Other, "/h/main.tf": Other, "/h/Pulumi.go": Other, "/h/cwic/config": Other,
 	} {
 		if got, known := KindOf(path); got != want || known != (want != Other) {
 			t.Errorf("%s is %q, want %q", path, got, want)

@@ -28,7 +28,8 @@ const (
 )
 
 // A shape says which files are of a kind: by their name, or by the folder that they
-// are in. Names are globs of package path.
+// are in. Names are globs of package path, of the last folder as well where they have a
+// slash.
 type shape struct {
 	kind    Kind
 	names   []string
@@ -37,11 +38,11 @@ type shape struct {
 
 // shapes is looked through in order: .env.d/.bashrc is the shell's.
 var shapes = []shape{
-	{History, []string{".bash_history", ".zsh_history", ".sh_history", ".ash_history", ".history", ".zhistory", ".histfile", "fish_history", "ConsoleHost_history.txt"}, []string{".bash_sessions", ".zsh_sessions", ".local/state/zsh", ".local/state/bash"}},
+	{History, []string{".bash_history", ".zsh_history", ".sh_history", ".ash_history", ".history", ".zhistory", ".histfile", "fish_history", "ConsoleHost_history.txt", "bash/history", "zsh/history", "nushell/history.txt"}, []string{".bash_sessions", ".zsh_sessions"}},
 	{Shell, []string{
 		".bashrc", ".bashrc.*", ".bash_profile", ".bash_login", ".bash_logout", ".bash_aliases", ".profile", ".shrc", ".kshrc", ".mkshrc", ".cshrc", ".tcshrc", ".login",
 		".zshrc", ".zshrc.*", ".zshenv", ".zprofile", ".zlogin", ".xprofile", ".xsessionrc", ".pam_environment", "fish_variables",
-		"*.sh", "*.bash", "*.zsh", "*.fish", "*.ps1", "*.nu",
+		"*.sh", "*.bash", "*.zsh", "*.fish", "*.nu", "*.ps1",
 	}, []string{".bashrc.d", ".profile.d", "environment.d"}},
 	{Variables, []string{"*.tfvars", "*.tfvars.json"}, nil},
 	{State, []string{"*.tfstate", "*.tfstate.backup", "*.tfstate.*.backup"}, nil},
@@ -67,7 +68,8 @@ func KindOf(file string) (Kind, bool) {
 	for _, s := range shapes {
 		named := slices.ContainsFunc(s.names, func(glob string) bool {
 			is, _ := path.Match(glob, name)
-			return is
+			below, _ := path.Match(glob, above[len(above)-1]+"/"+name)
+			return is || below
 		})
 		if named || slices.ContainsFunc(s.folders, func(f string) bool { return within(above, strings.Split(f, "/")) }) {
 			return s.kind, true

@@ -54,7 +54,7 @@ func (c cure) words(found []find) string {
 	f := found[0]
 	switch kind := cleartext.Kind(f.Kind); kind {
 	case kindKubeconfig:
-		return quotedWords(f.Command)
+		return c.ofKubeconfig(found)
 	case cleartext.History:
 		return fromHistory(f.File, found) + "; others may have read it: " + c.another()
 	case cleartext.State:
@@ -81,6 +81,18 @@ func (c cure) words(found []find) string {
 	default:
 		return c.run(variablesOf(found, ""), "COMMAND") + ", and delete the line"
 	}
+}
+
+// ofKubeconfig is for users' tokens, which come first, and for others, which import leaves.
+func (c cure) ofKubeconfig(found []find) string {
+	beside := slices.IndexFunc(found, func(f find) bool { return len(f.Command) == 0 })
+	switch beside {
+	case -1:
+		return quotedWords(found[0].Command)
+	case 0:
+		return "it is no user's token, which import takes out: " + c.run(nil, "COMMAND") + ", and delete the line"
+	}
+	return quotedWords(found[0].Command) + "; import leaves what is no user's token: delete these lines"
 }
 
 // first is what comes before all else where the agent has no token yet.
@@ -118,6 +130,9 @@ func (c cure) another() string {
 // all of them.
 func variablesOf(found []find, prefix string) (vars []string) {
 	for _, f := range found {
+		if strings.EqualFold(f.Variable, "authorization") {
+			continue // a header's
+		}
 		if v := prefix + f.Variable; environmentName.MatchString(f.Variable) && !slices.Contains(vars, v) {
 			vars = append(vars, v)
 		}

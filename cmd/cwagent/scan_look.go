@@ -30,6 +30,9 @@ const (
 // missing.
 var usersKey = regexp.MustCompile(`users["']?\s*:`)
 
+// isConfig is what a kubeconfig says of itself.
+var isConfig = regexp.MustCompile(`kind["']?\s*:\s*["']?Config\b`)
+
 // look looks into one file. A link counts as the file that it leads to: people
 // keep ~/.kube/config elsewhere.
 func (s *scanner) look(path string) {
@@ -98,8 +101,11 @@ func inText(path string, kind cleartext.Kind, text []byte) ([]find, error) {
 	}
 	if bytes.Contains(ascii, []byte(tokenPrefix)) && usersKey.Match(ascii) {
 		found, err := inUsers(path, text)
-		if len(found) > 0 || err != nil && kind == cleartext.Other {
-			return found, err
+		if len(found) > 0 || err == nil && kind == cleartext.Other && isConfig.Match(ascii) {
+			return append(found, besideUsers(path, ascii, found)...), err
+		}
+		if err != nil && kind == cleartext.Other {
+			return nil, err
 		}
 	}
 	var found []find
@@ -122,6 +128,17 @@ func inUsers(path string, text []byte) (found []find, err error) {
 		}
 	}
 	return found, nil
+}
+
+// besideUsers returns the tokens of a kubeconfig that are no user's token: in comments,
+// in what an exec block gives its program, as a password. Import leaves these.
+func besideUsers(path string, text []byte, users []find) (found []find) {
+	for _, p := range cleartext.Find(cleartext.Other, text) {
+		if !slices.ContainsFunc(users, func(u find) bool { return u.Line == p.Line }) {
+			found = append(found, find{File: path, Line: p.Line, Command: []string{}, Kind: kindKubeconfig, Variable: p.Variable, prefixed: true})
+		}
+	}
+	return found
 }
 
 // read reads a file, unless it does not begin as a text: a history may, after a crash.

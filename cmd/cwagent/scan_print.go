@@ -56,7 +56,7 @@ func (s *scanner) printFile(c cure, found []find) {
 // place says where in its file a find is.
 func (f find) place() string {
 	switch {
-	case f.Kind == kindKubeconfig:
+	case len(f.Command) > 0:
 		return fmt.Sprintf("line %d, user %s %s", f.Line, printable(f.User), f.ID)
 	case f.Line == 0 && f.Variable == "":
 		return "near its end"
