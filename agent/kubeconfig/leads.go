@@ -72,11 +72,14 @@ func currentContext(files []*File) string {
 
 // Render returns a kubeconfig with these contexts, all of whose users are that exec
 // block, by the name of its credential. The current context is the first that says so,
-// else the first.
+// else the only one: of several none, because nobody has chosen it.
 func Render(leads []Lead, e Exec) ([]byte, error) {
 	type named map[string]any
 	var clusters, contexts []named
-	current := max(0, slices.IndexFunc(leads, func(l Lead) bool { return l.Current }))
+	current := slices.IndexFunc(leads, func(l Lead) bool { return l.Current })
+	if len(leads) == 1 {
+		current = 0
+	}
 	for _, l := range leads {
 		cluster := named{"server": l.Server.URL}
 		for key, v := range map[string]string{
@@ -97,10 +100,13 @@ func Render(leads []Lead, e Exec) ([]byte, error) {
 		clusters = append(clusters, named{"name": l.Context, "cluster": cluster})
 		contexts = append(contexts, named{"name": l.Context, "context": context})
 	}
-	text, err := json.MarshalIndent(named{
-		"apiVersion": "v1", "kind": "Config", "current-context": leads[current].Context,
-		"clusters": clusters, "contexts": contexts,
+	config := named{
+		"apiVersion": "v1", "kind": "Config", "clusters": clusters, "contexts": contexts,
 		"users": []named{{"name": e.Credential, "user": named{"exec": e.tree()}}},
-	}, "", "  ")
+	}
+	if current >= 0 {
+		config["current-context"] = leads[current].Context
+	}
+	text, err := json.MarshalIndent(config, "", "  ")
 	return append(text, '\n'), err
 }

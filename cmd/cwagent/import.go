@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -184,7 +185,28 @@ func (p *planner) perform(ctx context.Context, named bool) error {
 			return err
 		}
 	}
+	p.noticed(ctx)
 	return p.askConsent(ctx)
+}
+
+// noticed waits until the agent, which looks after files by itself, has seen what was
+// rewritten, so that a status right after it is true. It takes a tenth of a second.
+func (p *planner) noticed(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	for {
+		status, err := p.agent.Status(ctx, ipc.StatusRequest{})
+		left := slices.ContainsFunc(status.Watched, func(w ipc.Watch) bool {
+			return w.State == ipc.WatchFound && slices.ContainsFunc(p.plans, func(pl *plan) bool {
+				info, err := os.Stat(w.Path)
+				now, failed := os.Stat(pl.File)
+				return err == nil && failed == nil && os.SameFile(info, now)
+			})
+		})
+		if err != nil || !left || !sleep(ctx, 10*time.Millisecond) {
+			return
+		}
+	}
 }
 
 // plan finds out what is going to be done.

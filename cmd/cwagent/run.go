@@ -28,6 +28,8 @@ type runFlags struct {
 	left time.Duration // which minLeft means
 }
 
+const runUsage = "cwagent run NAME -- COMMAND, such as: cwagent run prod -- terraform plan"
+
 const runHelp = `Run a program with the current token of a credential in its environment, and
 nowhere else: in no file, in no argument, not in the environment of your shell.
 It is in COREWEAVE_API_TOKEN, or in the variables that --env names, in place of
@@ -36,7 +38,8 @@ what they were.
 The program takes the place of cwagent, under the same pid: its terminal, input,
 signals and exit code are its own. Signals that are to be ignored are so for the
 program only if they are HUP or INT, as under nohup. One that is not found is exit code 127, one
-that cannot be executed 126, before any token is asked for.
+that cannot be executed 126, before any token is asked for; what keeps cwagent itself
+from running it is 125.
 
 What is in an environment is not replaced while the program runs. So a token that
 ends within --min-left is replaced first, if its source or a standby token gives
@@ -45,6 +48,7 @@ each program, with its name and without its arguments.
 
 With --kubeconfig the program gets a kubeconfig of its own in KUBECONFIG, for what
 insists on a file: your contexts that use this credential, and its other servers.
+Its current context is yours; else the only one; else there is none to guess.
 No secret is in it: it refers to cwagent-credential, which has the next token, too.
 It lies beside the agent's socket, 0600, and goes when the program ends; for that
 cwagent waits for it, hands signals on, and ends as it ended. What keys send, such as
@@ -66,7 +70,7 @@ func (c *cli) newRun() *cobra.Command {
 			if cmd.ArgsLenAtDash() == 1 && len(args) > 1 {
 				return nil
 			}
-			return fail("cwagent run NAME -- COMMAND, such as: cwagent run prod -- terraform plan", "run: it takes the name of a credential, then -- and the command")
+			return c.unstarted(fail(runUsage, "run: it takes the name of a credential, then -- and the command"))
 		},
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 			if len(args) > 0 {
@@ -75,9 +79,12 @@ func (c *cli) newRun() *cobra.Command {
 			return c.completeNames(cmd, args, toComplete)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.runProgram(cmd.Context(), fl, args[0], args[1:])
+			return c.unstarted(c.runProgram(cmd.Context(), fl, args[0], args[1:]))
 		},
 	}
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { // a flag of the command's, mostly
+		return c.unstarted(fail(runUsage, "run: %v, before --", err))
+	})
 	f := cmd.Flags()
 	f.StringArrayVar(&fl.vars, "env", nil, "variable that has the token (several allowed; default COREWEAVE_API_TOKEN, with --kubeconfig none)")
 	f.StringVar(&fl.minLeft, "min-left", "5m", "how long the token must live, where its end is known: 1h, 30d; 0: any that can be used")

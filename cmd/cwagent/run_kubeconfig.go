@@ -35,6 +35,10 @@ func (c *cli) kubeconfigOf(ctx context.Context, a ipc.Agent, name string) ([]byt
 	if err != nil {
 		return nil, err
 	}
+	if len(m.leads) > 1 && !slices.ContainsFunc(m.leads, func(l kubeconfig.Lead) bool { return l.Current }) {
+		fmt.Fprintf(c.err, "note: %d contexts use %s, and none is your current one: name one to the program, such as --context %s\n",
+			len(m.leads), name, quotedWord(m.leads[0].Context))
+	}
 	return kubeconfig.Render(m.leads, kubeconfig.Exec{Command: plugin, Credential: name})
 }
 
