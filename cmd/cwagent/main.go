@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -26,10 +27,31 @@ import (
 var version = "devel"
 
 func run() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	c := &cli{in: os.Stdin, out: os.Stdout, err: os.Stderr, getenv: os.Getenv, now: time.Now}
+	ctx, deaf := hearing()
+	defer deaf()
+	c := &cli{in: os.Stdin, out: os.Stdout, err: os.Stderr, getenv: os.Getenv, now: time.Now, deaf: deaf}
 	return c.report(newRoot(c).ExecuteContext(ctx))
+}
+
+// hearing returns a context that an interrupt ends. From deaf on one ends the
+// process instead, and none is lost between: one that came before has ended the context.
+// (signal.Reset drops what the runtime has received and not handed over; Stop waits.)
+func hearing() (ctx context.Context, deaf func()) {
+	ctx, interrupt := context.WithCancel(context.Background())
+	heard := make(chan os.Signal, 1)
+	signal.Notify(heard, os.Interrupt, syscall.SIGTERM)
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		if _, is := <-heard; is {
+			interrupt()
+		}
+	}()
+	return ctx, sync.OnceFunc(func() {
+		signal.Stop(heard)
+		close(heard)
+		<-over
+	})
 }
 
 // cli is what commands share: the outside world, handed in.
@@ -38,6 +60,7 @@ type cli struct {
 	out, err io.Writer
 	getenv   func(string) string
 	now      func() time.Time
+	deaf     func()        // lets an interrupt end the process from now on; nil where it does
 	lines    *bufio.Reader // of in, once a question was asked
 }
 

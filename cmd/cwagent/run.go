@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -98,7 +97,10 @@ func (c *cli) runProgram(ctx context.Context, fl runFlags, name string, argv []s
 	if err := fl.check(); err != nil {
 		return err
 	}
-	signal.Reset() // an interrupt ends this program as it will end the other: none is lost between
+	c.deaf() // an interrupt ends this program as it will end the other
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	program, err := lookProgram(argv[0])
 	if err != nil {
 		return c.notStarted(argv[0], err)
