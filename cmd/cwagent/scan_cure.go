@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -159,6 +161,11 @@ func fromHistory(file string, found []find) string {
 	inPlace := "sed -i"
 	if runtime.GOOS == "darwin" {
 		inPlace = "sed -i ''"
+	}
+	if info, err := os.Lstat(file); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		if real, err := filepath.EvalSymlinks(file); err == nil {
+			file = real // sed would put a file in the place of the link, and leave the one that it leads to
+		}
 	}
 	for _, p := range patterns {
 		inPlace += " -e '/" + p + "/d'"
