@@ -21,13 +21,18 @@ type awsConfig struct {
 	text  []byte
 }
 
+// home is the person's; empty if nobody says where it is.
+func (c *cli) home() string {
+	if home := c.getenv("HOME"); home != "" {
+		return home
+	}
+	home, _ := os.UserHomeDir() // Windows
+	return home
+}
+
 // awsFile is where one of AWS's files is: where the variable says, else in ~/.aws.
 func (c *cli) awsFile(variable, name string) (string, error) {
-	home := c.getenv("HOME")
-	if home == "" {
-		home, _ = os.UserHomeDir() // Windows
-	}
-	path := c.getenv(variable)
+	home, path := c.home(), c.getenv(variable)
 	if rest, ok := strings.CutPrefix(path, "~/"); ok { // which they take for home, too
 		path = filepath.Join(home, rest)
 	}

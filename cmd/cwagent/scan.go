@@ -66,7 +66,11 @@ func (c *cli) runScan(ctx context.Context, roots []string, output string) error 
 		for _, path := range c.kubeconfigs(nil) {
 			s.look(path)
 		}
-		roots = []string{c.getenv("HOME")}
+		home := c.home()
+		if home == "" {
+			return fail("set HOME, or name a folder: cwagent import --scan FOLDER", "import --scan: nobody knows where your home is")
+		}
+		roots = []string{home}
 	}
 	for _, root := range roots {
 		if err := s.walk(ctx, root); err != nil {
