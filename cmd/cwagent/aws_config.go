@@ -102,6 +102,11 @@ func (f *awsConfig) write(added string) error {
 	} else if err := os.MkdirAll(filepath.Dir(f.path), 0o700); err != nil {
 		return f.refuse(err)
 	}
+	done, err := lockAWSFolder(filepath.Dir(f.path)) // from the last look at it to the rename
+	if err != nil {
+		return f.refuse(err)
+	}
+	defer done()
 	if err := atomicfile.Write(f.path, append(bytes.Clone(f.text), added...), o); err != nil {
 		return f.refuse(err)
 	}
