@@ -2,9 +2,11 @@ package main
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 
+	"github.com/cwagent/cwagent/agent/atomicfile"
 	"github.com/cwagent/cwagent/ipc"
 )
 
@@ -40,11 +42,14 @@ func (c *cli) runFolder() (*runFolder, error) {
 		if err != nil {
 			return nil, broken(err)
 		}
-		lock, err := lockRunFolder(dir)
+		var lock *os.File
+		if err = os.Chmod(dir, 0o700); err == nil { // whatever the umask is
+			lock, err = lockRunFolder(dir)
+		}
 		switch {
 		case err == nil:
 			return &runFolder{dir, lock}, nil
-		case errors.Is(err, errRunFolderTaken):
+		case errors.Is(err, errRunFolderTaken), errors.Is(err, fs.ErrNotExist):
 			continue // a sweep came between
 		}
 		os.RemoveAll(dir)
@@ -58,8 +63,8 @@ var errRunFolderTaken = errors.New("locked by another process")
 // write puts the kubeconfig there, and returns its path.
 func (f *runFolder) write(text []byte) (string, error) {
 	path := filepath.Join(f.dir, "config")
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		return "", fail("look at that folder, which is the socket's", "run: the kubeconfig: %v", err)
+	if err := atomicfile.Write(path, text, atomicfile.Options{Mode: 0o600}); err != nil {
+		return "", fail("look at that folder, which is the socket's", "run: no kubeconfig can be written below %s: %v", filepath.Dir(f.dir), err)
 	}
 	return path, nil
 }
