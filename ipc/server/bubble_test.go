@@ -50,6 +50,22 @@ type bed struct {
 	log  *syncBuffer
 	stop context.CancelFunc
 	done chan error // what Serve returned
+
+	mu       sync.Mutex
+	answered []answered
+}
+
+// answered is what a server has told of one answer.
+type answered struct {
+	op   ipc.Op
+	code ipc.Code
+	took time.Duration
+}
+
+func (b *bed) tell(op ipc.Op, code ipc.Code, took time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.answered = append(b.answered, answered{op, code, took})
 }
 
 var somebody = peer.Peer{UID: 1, Process: peer.Process{PID: 2, Start: 3}}
@@ -65,7 +81,7 @@ func inBubble(t *testing.T, a ipc.Agent, maxConns int, test func(b *bed)) {
 		}
 		s := &server.Server{
 			Agent: a, Log: slog.New(slog.NewTextHandler(b.log, nil)), MaxConns: maxConns,
-			Peer: func(net.Conn) (peer.Peer, error) { return somebody, nil },
+			Peer: func(net.Conn) (peer.Peer, error) { return somebody, nil }, Answered: b.tell,
 		}
 		go func() { b.done <- s.Serve(ctx, b.l) }()
 		test(b)

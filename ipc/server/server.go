@@ -43,6 +43,11 @@ type Server struct {
 	// Secret makes a secret of bytes that are cleared later; nil: ipc.NewSecret.
 	Secret func([]byte) ipc.Secret
 
+	// Answered is called before the answer to a request of another process is written:
+	// what was asked, how it ended, and what it took from the whole request on. It
+	// returns at once. Nil: nobody wants to know.
+	Answered func(op ipc.Op, code ipc.Code, took time.Duration)
+
 	// Peer tells who connected; nil means the kernel's answer.
 	Peer func(net.Conn) (peer.Peer, error)
 
@@ -205,8 +210,10 @@ func (s *Server) serve(ctx, patient context.Context, conn net.Conn, w *waiter) {
 	}()
 	s.mu.Lock()
 	s.waiting.removeLocked(w)
+	var came time.Time // zero: it is our own question
 	if err == nil && p.PID != os.Getpid() {
-		s.last = time.Now()
+		came = time.Now()
+		s.last = came
 	}
 	evicted := w.evicted
 	s.mu.Unlock()
@@ -231,7 +238,11 @@ func (s *Server) serve(ctx, patient context.Context, conn net.Conn, w *waiter) {
 		<-s.deaf // or who asks again would get us again
 		return
 	}
-	s.write(conn, reply)
+	now := time.Now()
+	if s.Answered != nil && !came.IsZero() {
+		s.Answered(ipc.Op(req.Kind), ipc.Code(reply.Kind), now.Sub(came))
+	}
+	s.write(conn, reply, now)
 }
 
 // gave reports whether the reply to a fetch is what was asked for.
@@ -264,7 +275,7 @@ func (s *Server) identify(conn net.Conn) (peer.Peer, error) {
 var buffers = sync.Pool{New: func() any { b := make([]byte, 8<<10); return &b }}
 
 // write sends a reply. A peer that went away or does not read is its own loss.
-func (s *Server) write(conn net.Conn, f ipc.Frame) {
+func (s *Server) write(conn net.Conn, f ipc.Frame, now time.Time) {
 	buf := buffers.Get().(*[]byte)
 	defer func() { clear(*buf); buffers.Put(buf) }()
 	if f.Version == 0 {
@@ -273,7 +284,7 @@ func (s *Server) write(conn net.Conn, f ipc.Frame) {
 	if ipc.Code(f.Kind) == ipc.CodeVersion {
 		f.Parts[2] = []byte{ipc.Oldest, s.newest()}
 	}
-	_ = conn.SetWriteDeadline(time.Now().Add(writeReply))
+	_ = conn.SetWriteDeadline(now.Add(writeReply))
 	b := ipc.AppendFrame((*buf)[:0], f)
 	defer clear(b)
 	_, _ = conn.Write(b)
@@ -283,6 +294,6 @@ func (s *Server) write(conn net.Conn, f ipc.Frame) {
 // listening for one.
 func (s *Server) refuse(conn net.Conn, err error) {
 	if err != nil {
-		s.write(conn, errorFrame(s.Log, err))
+		s.write(conn, errorFrame(s.Log, err), time.Now())
 	}
 }
