@@ -229,6 +229,7 @@ func (a *Agent) install(ctx context.Context, all ...*addition) error {
 		a.learn(x.request.CAs)
 		if x.reply.Outcome == ipc.OutcomeReplaced {
 			a.put(x.next)
+			a.rotations.add(fromPerson, "")
 			a.Log.InfoContext(ctx, "token replaced", "credential", x.next.name, "id", x.next.token.id)
 			a.note(&a.silent, nil) // somebody waits: it is worth another look at the store
 			x.next = a.keep(ctx, x.next, x.request.AllowPlaintext)

@@ -32,6 +32,7 @@ type Config struct {
 	Store    Store            // where tokens rest: the only one, or the one that is tried first
 	Ledger   Ledger           // where the rest is kept
 	Codec    Codec            // the language of exec credential plugins
+	Expose   Expose           // the language of metrics
 	Verifier Verifier         // who knows whether a token is alive
 	Exchange Exchange         // who gives object storage keys; nil: nobody
 	Now      func() time.Time // the wall clock
@@ -108,7 +109,16 @@ type Agent struct {
 	caught  atomic.Int64 // when the ledger was looked at last for a request, Unix nanoseconds
 	given   atomic.Int64 // when a token was given out last, Unix nanoseconds; 0: none was
 	flights flights      // what is being done about which credential
+
+	nobody    atomic.Uint64 // fetches of what nobody is called
+	rotations *tally        // by where the token came from
+	noNext    *tally        // by class
+	verdicts  *tally        // by Life
 }
+
+// Expose writes down how an agent is and what has happened, as Prometheus reads it:
+// agent/metrics.
+type Expose func(ipc.Status, Counts) []byte
 
 var _ ipc.Agent = (*Agent)(nil)
 
@@ -123,6 +133,8 @@ func New(c Config) *Agent {
 	}
 	stores := newChosen(c.Store, c.Others, c.Auto)
 	c.Store = stores
+	verdicts := newTally(string(Alive), string(Rejected), string(Unknown))
+	c.Verifier = counted{c.Verifier, verdicts}
 	return &Agent{
 		Config:  c,
 		stores:  stores,
@@ -140,6 +152,10 @@ func New(c Config) *Agent {
 		last:      firstRevision(),
 		rules:     c.Settings,
 		flights:   flights{now: map[string]*flight{}},
+
+		rotations: newTally(fromPerson, fromStandby, fromBefore, rolledBack),
+		noNext:    newTally(string(Transient), string(Denied), string(Broken)),
+		verdicts:  verdicts,
 	}
 }
 

@@ -16,12 +16,13 @@ type chosen struct {
 	auto    bool    // the config leaves the choice
 	now     atomic.Pointer[Store]
 	changed chan struct{} // has room for one
+	errors  *storeErrors
 }
 
 var _ StoreWatcher = (*chosen)(nil)
 
 func newChosen(first Store, others []Store, auto bool) *chosen {
-	c := &chosen{all: append([]Store{first}, others...), auto: auto, changed: make(chan struct{}, 1)}
+	c := &chosen{all: append([]Store{first}, others...), auto: auto, changed: make(chan struct{}, 1), errors: newStoreErrors()}
 	c.now.Store(&first)
 	return c
 }
@@ -63,7 +64,7 @@ func (c *chosen) choose(ctx context.Context, key string, secret ipc.Secret) (err
 		if !s.Durable() {
 			continue
 		}
-		now := save(ctx, s, key, secret)
+		now := c.errors.note("put", save(ctx, s, key, secret))
 		if now == nil {
 			c.use(s)
 			return nil
@@ -87,14 +88,17 @@ func (c *chosen) Durable() bool { return c.is().Durable() }
 func (c *chosen) Plaintext(ctx context.Context) bool { return c.is().Plaintext(ctx) }
 
 func (c *chosen) Get(ctx context.Context, key string) (ipc.Secret, error) {
-	return c.is().Get(ctx, key)
+	s, err := c.is().Get(ctx, key)
+	return s, c.errors.note("get", err)
 }
 
 func (c *chosen) Put(ctx context.Context, key string, s ipc.Secret) error {
-	return c.is().Put(ctx, key, s)
+	return c.errors.note("put", c.is().Put(ctx, key, s))
 }
 
-func (c *chosen) Delete(ctx context.Context, key string) error { return c.is().Delete(ctx, key) }
+func (c *chosen) Delete(ctx context.Context, key string) error {
+	return c.errors.note("delete", c.is().Delete(ctx, key))
+}
 
 // Look implements StoreWatcher.
 func (c *chosen) Look(ctx context.Context) error { return lookAt(ctx, c.is()) }

@@ -36,6 +36,8 @@ func (a *Agent) Fetch(ctx context.Context, r ipc.FetchRequest) (ipc.FetchReply, 
 	level := slog.LevelWarn
 	if p.PID == os.Getpid() {
 		level = slog.LevelDebug // our own question whether we answer
+	} else {
+		a.notGiven(r.Name, e.Code)
 	}
 	a.Log.Log(ctx, level, NotGivenOut, "credential", shownName(r.Name), "why", e.What)
 	return ipc.FetchReply{Stderr: []byte(e.Text()), Exit: 1}, nil
@@ -84,6 +86,7 @@ func (a *Agent) fetch(ctx context.Context, r ipc.FetchRequest) ([]byte, error) {
 		c.rendered.Store(last)
 	}
 	a.given.Store(now.UnixNano())
+	c.vigil.fetches.add(resultGiven)
 	if a.Audit != nil {
 		a.Audit.Given(Use{At: now, Credential: c.name, Server: q.server.URL, Peer: p})
 	}

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -215,6 +216,7 @@ func (a *Agent) noteFailure(name string, err error) {
 			f.Hint = e.Hint
 		}
 	}
+	a.noNext.add(string(cmp.Or(f.Class, Broken)), "")
 	again := false
 	a.revise(name, func(next *credential) {
 		calm := time.Duration(0)

@@ -16,6 +16,9 @@ func (a *Agent) note(which *atomic.Pointer[trouble], is *trouble) (was *trouble)
 	was = which.Swap(is)
 	if (was == nil) != (is == nil) {
 		signal(a.turned)
+		if a.Changed != nil {
+			a.Changed()
+		}
 	}
 	return was
 }

@@ -22,6 +22,7 @@ func (a *Agent) takeOver(ctx context.Context, c *credential, t token, from strin
 	next.probes.last = a.Now() // it has just been asked about
 	next.settle()
 	a.put(next)
+	a.rotations.add(from, "")
 	a.Log.InfoContext(ctx, "token promoted", "credential", next.name, "id", t.id, "from", from)
 	return a.keep(ctx, next, next.trusts())
 }

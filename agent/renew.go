@@ -200,6 +200,7 @@ func (a *Agent) promoteNext(ctx context.Context, c *credential) error {
 // where a token came from that took over, beside the kinds of sources
 const (
 	fromStandby = "standby"
+	fromPerson  = "console"  // a person has brought it
 	fromBefore  = "before"   // it gave way once, and nothing else is left
 	rolledBack  = "rollback" // the same, because a person wants it
 )

@@ -128,7 +128,7 @@ func (c *credential) source(now time.Time) string {
 	case slices.ContainsFunc(c.standby, func(t token) bool { return !expired(now, t) }):
 		return fromStandby
 	}
-	return "console"
+	return fromPerson
 }
 
 // watchSources has those sources watched that notice by themselves when they

@@ -47,6 +47,8 @@ type vigil struct {
 	about string        // the key of the token that it was about
 	check chan struct{} // closed when the one under way is answered; nil: none is
 
+	fetches fetchCounts // how they ended; not under mu
+
 	used  bool      // somebody was given a token since it was last asked about one
 	asked time.Time // when it was
 	sweep int       // how many users there may be before a look at whose answer has ended

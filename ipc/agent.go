@@ -50,6 +50,9 @@ type Agent interface {
 	// Stores describes all stores that there are, the one in use first.
 	Stores(ctx context.Context, r StoresRequest) (StoresReply, error)
 
+	// Metrics is what there is to measure, as Prometheus reads it.
+	Metrics(ctx context.Context, r MetricsRequest) (MetricsReply, error)
+
 	// Migrate does one step of a move of all tokens to another store, and says how
 	// far it is: until it is done it wants to be called again.
 	Migrate(ctx context.Context, r MigrateRequest) (MigrateReply, error)

@@ -20,6 +20,7 @@ const (
 	OpMigrate Op = 14
 	OpStores  Op = 15
 	OpKeys    Op = 16
+	OpMetrics Op = 17
 )
 
 // A Code says how a request ended. Append-only: the numbers are the wire.

@@ -41,6 +41,14 @@ type MigrateReply struct {
 	Done    bool   `json:"done"`
 }
 
+// MetricsRequest asks for what there is to measure.
+type MetricsRequest struct{}
+
+// MetricsReply has it as Prometheus reads it: its text format, version 0.0.4.
+type MetricsReply struct {
+	Text string `json:"text"`
+}
+
 // LockRequest locks the agent. Where a token would be lost by that, it does not.
 type LockRequest struct {
 	Passphrase Secret `json:"-"`               // that will unlock it; empty: anybody of this user can

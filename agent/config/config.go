@@ -41,6 +41,7 @@ type Config struct {
 	Watch       Watch
 	LogLevel    slog.Level    // of what a person sees of the agent's log
 	LockAfter   time.Duration // without a token given out; 0: never
+	Textfile    string        // for node_exporter; absolute; empty: none
 	Credentials []Credential  // in the order of the file, names unique
 }
 
@@ -204,6 +205,9 @@ func (f *file) fill(c *Config, dir string) error {
 	}
 	if err == nil {
 		err = f.Watch.fill(&c.Watch, dir)
+	}
+	if err == nil {
+		err = f.Metrics.fill(c, dir)
 	}
 	seen := map[string]int{}
 	for i := 0; i < len(f.Credentials) && err == nil; i++ {

@@ -27,6 +27,7 @@ type file struct {
 	Watch       watching     `yaml:"watch"`
 	LogLevel    value        `yaml:"logLevel"`
 	LockAfter   value        `yaml:"lockAfter"`
+	Metrics     measuring    `yaml:"metrics"`
 	Credentials []credential `yaml:"credentials"`
 
 	lines []int // of the entries of Credentials

@@ -20,6 +20,7 @@ var Keys = []Key{
 	{"store", "auto, keyring, file or memory", "auto", "Where tokens rest. auto is the keyring of the operating system, if the first token can be read back from it, else the file store, if cwagent store init file has made one, and is decided once; keyring and file are that or nothing; with memory they are gone when the agent ends. It is the only key that wants a new start of the agent."},
 	{"logLevel", "debug, info, warn or error", "info", "What is seen of the agent's log. The audit log does not depend on it."},
 	{"lockAfter", aSpan, "", "How long after a token was given out last the agent locks itself, as cwagent lock does it: cwagent unlock undoes that. While a token is in memory only it does not. Without it never."},
+	{"metrics.textfile", aPath, "", "A file that ends in .prom, in a folder that node_exporter's textfile collector reads: what cwagent metrics prints is written there when there is something new, at most every 15 seconds, readable by everybody. It is removed when the agent ends."},
 	{"coreweave.endpoint", "URL, https only", "https://api.coreweave.com", "Where it is asked whether an API Access Token is alive. Tokens are sent there, and none but those that begin CW-SECRET-."},
 	{"coreweave.caFile", aPath, "", "A PEM file: who signs the endpoint's certificate, instead of the system's roots."},
 	{"watch.kubeconfigs", "list of paths", "[~/.kube/config]", "Kubeconfigs in which a static token is noticed, beside every file that import has rewritten."},

@@ -116,7 +116,7 @@ func (r *agentRun) ready(ctx context.Context, op ipc.Op) error {
 		return err
 	}
 	since, _ := r.latch.Shut()
-	if since.IsZero() || op == ipc.OpStatus || op == ipc.OpUnlock {
+	if since.IsZero() || op == ipc.OpStatus || op == ipc.OpMetrics || op == ipc.OpUnlock {
 		return nil
 	}
 	return agent.ErrAgentLocked(since, r.now())
@@ -132,7 +132,6 @@ func (r *agentRun) untilOpen(ctx context.Context, status *supervisor) bool {
 		status.note()
 		return true
 	case <-ctx.Done():
-		r.release()
 		return false
 	}
 }

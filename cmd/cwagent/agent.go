@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -25,6 +26,7 @@ import (
 	"github.com/cwagent/cwagent/agent/config"
 	"github.com/cwagent/cwagent/agent/kubeconfig"
 	"github.com/cwagent/cwagent/agent/ledger"
+	"github.com/cwagent/cwagent/agent/metrics"
 	"github.com/cwagent/cwagent/agent/render"
 	"github.com/cwagent/cwagent/agent/rewritten"
 	"github.com/cwagent/cwagent/agent/source"
@@ -122,7 +124,7 @@ func (c *cli) newAgentRun(ctx context.Context, fl agentFlags) (r *agentRun, err 
 	// Before anything else: as long as nobody takes this signal, it ends a program.
 	reload := make(chan os.Signal, 1)
 	signal.Notify(reload, syscall.SIGHUP)
-	r = &agentRun{cli: c, trail: audit.New(), beginning: beginning{over: make(chan struct{})}}
+	r = &agentRun{cli: c, trail: audit.New(), meter: metrics.Meter{GoVersion: runtime.Version()}, beginning: beginning{over: make(chan struct{})}}
 	journald, _ := journal.StderrIsJournalStream()
 	shown := newLogHandler(c.err, fl.logFormat, journald, &r.level)
 	r.shown, r.log = slog.New(shown), slog.New(slog.NewMultiHandler(shown, r.trail))
@@ -172,6 +174,7 @@ type agentRun struct {
 	log   *slog.Logger // to a person and to the audit log
 	shown *slog.Logger // to a person
 	trail *audit.Log
+	meter metrics.Meter
 
 	memory arena.Arena // where tokens rest
 }
@@ -192,14 +195,21 @@ func (r *agentRun) serveAs(ctx context.Context, a *agent.Agent, watcher *absorb.
 	if err != nil && r.start() == ipc.StartPerson {
 		return err // others would start it anew, again and again
 	}
-	s := &server.Server{Agent: a, Log: r.log, Ready: r.ready, Secret: r.memory.New}
+	s := &server.Server{Agent: a, Log: r.log, Ready: r.ready, Secret: r.memory.New, Answered: r.answered}
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer r.leave()
 	running.Go(func() { status.run(ctx) })
 	running.Go(func() { r.whileOurs(ctx) })
 	running.Go(func() {
-		if r.untilBegun(ctx, a, status, err) && r.untilOpen(ctx, status) {
+		if !r.untilBegun(ctx, a, status, err) {
+			return
+		}
+		var measuring sync.WaitGroup
+		measuring.Go(func() { r.set.measure.Run(ctx) })
+		defer r.release()
+		defer measuring.Wait() // the next agent may have the same file
+		if r.untilOpen(ctx, status) {
 			r.live(ctx, a, watcher, func() { r.whileUsed(ctx, s, a, idleExit) })
 		}
 	})
@@ -209,7 +219,6 @@ func (r *agentRun) serveAs(ctx context.Context, a *agent.Agent, watcher *absorb.
 
 // live runs the agent, which has begun, and all that looks after things beside it.
 func (r *agentRun) live(ctx context.Context, a *agent.Agent, watcher *absorb.Watcher, whileUsed func()) {
-	defer r.release()
 	r.log.Info("serving", "socket", r.path, "version", version, "pid", os.Getpid())
 	var running, writing sync.WaitGroup
 	all, ended := context.WithCancel(context.WithoutCancel(ctx))
@@ -256,17 +265,17 @@ func (r *agentRun) wire() (*agent.Agent, *absorb.Watcher, *supervisor) {
 	stores := allStores(set.first.Store, dir, r.memory.Keep)
 	a := agent.New(agent.Config{
 		Store: stores[0], Others: stores[1:], Auto: set.first.Store == config.StoreAuto,
-		Ledger: &ledger.File{Dir: dir}, Codec: render.Codec{}, Verifier: &set.verify, Exchange: &set.verify,
+		Ledger: &ledger.File{Dir: dir}, Codec: render.Codec{}, Verifier: &set.verify, Exchange: &set.verify, Expose: r.meter.Expose,
 		Settings: set.agent(set.first), Now: c.now, Alarm: wall.New(), Log: r.log, Version: version, Socket: r.path, Start: r.start(),
 		Host:    state.Host(),
 		Watched: func() []ipc.Watch { return watcher.Watched() },
 		Audit:   r.trail,
-		Changed: func() { watcher.CredentialsChanged(); status.note() },
+		Changed: func() { watcher.CredentialsChanged(); status.note(); set.measure.Note() },
 		Keep:    r.memory.Keep,
 		End:     func() { r.leave() },
 		Latch:   r.latch,
 	})
-	status.agent = a
+	status.agent, set.measure = a, r.newTextfile(a)
 	watcher = absorb.New(absorb.Config{
 		Agent: a, Rewritten: rewritten.Folder{Dir: dir}, Consent: absorb.Consent{Dir: dir},
 		Plugin: func() (string, error) { return c.chosenPlugin(rewritten.Folder{Dir: dir}) }, Shared: kubeconfig.Shared,

@@ -15,6 +15,7 @@ import (
 	"github.com/cwagent/cwagent/agent/absorb"
 	"github.com/cwagent/cwagent/agent/config"
 	"github.com/cwagent/cwagent/agent/coreweave"
+	"github.com/cwagent/cwagent/agent/metrics"
 	"github.com/cwagent/cwagent/agent/source"
 	"github.com/cwagent/cwagent/ipc"
 )
@@ -32,6 +33,7 @@ type settings struct {
 	folders folders
 	reload  <-chan os.Signal // SIGHUP
 	idle    lockAfter
+	measure *metrics.Textfile
 	level   *slog.LevelVar  // of what a person sees of the log
 	outside *source.Outside // where the agent is locked down, programs run outside of that
 }
@@ -79,7 +81,7 @@ func (c *cli) newSettings(log *slog.Logger) *settings {
 func (s *settings) follow(ctx context.Context, a *agent.Agent, w *absorb.Watcher) {
 	first := true
 	config.Follow(ctx, s.path, s.watchOrReload, func(cfg config.Config, err error) {
-		defer func() { first = false }()
+		defer func() { first = false; s.measure.Note() }()
 		if err == nil {
 			err = s.verify.use(s, cfg.CoreWeave)
 		}
@@ -104,6 +106,7 @@ func (s *settings) follow(ctx context.Context, a *agent.Agent, w *absorb.Watcher
 		w.Configure(watching(cfg))
 		s.level.Set(cfg.LogLevel)
 		s.idle.set(cfg.LockAfter)
+		s.measure.Set(cfg.Textfile)
 		if !first {
 			s.log.Info("config is in force", "path", s.path)
 		}

@@ -107,6 +107,12 @@ func (c Client) Stores(ctx context.Context, r ipc.StoresRequest) (reply ipc.Stor
 	return reply, err
 }
 
+// Metrics implements ipc.Agent.
+func (c Client) Metrics(ctx context.Context, r ipc.MetricsRequest) (reply ipc.MetricsReply, err error) {
+	_, err = c.call(ctx, ipc.OpMetrics, r, ipc.Secret{}, &reply)
+	return reply, err
+}
+
 // Migrate implements ipc.Agent.
 func (c Client) Migrate(ctx context.Context, r ipc.MigrateRequest) (reply ipc.MigrateReply, err error) {
 	err = c.slow(ctx, ipc.OpMigrate, r, ipc.Secret{}, &reply)

@@ -62,6 +62,7 @@ func Conform(t *testing.T, newAgent func(t *testing.T) ipc.Agent) {
 		{"leave", leave},
 		{"stores", stores},
 		{"lock", lock},
+		{"metrics", metrics},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -21,6 +21,8 @@ type Fake struct {
 	mu    sync.Mutex
 	creds map[string]held
 	last  uint64 // revision
+
+	fetches map[outcome]int
 }
 
 // held is a credential. Its pointers and slices, also those of what it embeds,
@@ -70,6 +72,7 @@ func (f *Fake) Fetch(_ context.Context, r ipc.FetchRequest) (ipc.FetchReply, err
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	out, err := f.fetchLocked(r)
+	f.countLocked(r.Name, err)
 	var e *ipc.Error
 	if errors.As(err, &e) {
 		return ipc.FetchReply{Stderr: []byte(e.Text()), Exit: 1}, nil

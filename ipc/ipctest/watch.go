@@ -79,6 +79,13 @@ func (w watched) Stores(ctx context.Context, r ipc.StoresRequest) (ipc.StoresRep
 	return reply, err
 }
 
+func (w watched) Metrics(ctx context.Context, r ipc.MetricsRequest) (ipc.MetricsReply, error) {
+	w.t.Helper()
+	reply, err := w.Agent.Metrics(ctx, r)
+	w.look("metrics", reply, err)
+	return reply, err
+}
+
 func (w watched) Migrate(ctx context.Context, r ipc.MigrateRequest) (ipc.MigrateReply, error) {
 	w.t.Helper()
 	reply, err := w.Agent.Migrate(ctx, r)

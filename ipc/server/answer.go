@@ -78,6 +78,8 @@ func (s *Server) dispatch(ctx context.Context, f ipc.Frame, room []byte) (ipc.Fr
 		return handle(ctx, f, s.Agent.Servers)
 	case ipc.OpStores:
 		return handle(ctx, f, s.Agent.Stores)
+	case ipc.OpMetrics:
+		return handle(ctx, f, s.Agent.Metrics)
 	case ipc.OpMigrate:
 		return handle(ctx, f, s.Agent.Migrate)
 	case ipc.OpLock:
