@@ -88,6 +88,8 @@ func condition(cond string) (bool, error) {
 		lacks = screenMissing()
 	case "terminal":
 		_, lacks = exec.LookPath("tmux")
+	case "node_exporter":
+		_, lacks = exec.LookPath("prometheus-node-exporter")
 	default:
 		return false, fmt.Errorf("unknown condition %q", cond)
 	}
