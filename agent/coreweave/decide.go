@@ -111,9 +111,8 @@ func (c *inquiry) wrongPair(a *answer) string {
 // knows the token: kubectl will be refused all the same.
 func (c *inquiry) wrongServers() string {
 	for _, s := range c.request.Servers {
-		host := hostOf(s)
-		if managed, ok := strings.CutPrefix(host, "api."); ok && cks(host) {
-			return "but " + host + " takes no API Access Tokens, " + managed + " does"
+		if why := WrongPair(s, true); why != "" {
+			return "but " + why
 		}
 	}
 	return ""
