@@ -29,7 +29,7 @@ kubectl, helm, k9s and every other client-go program just work.`,
 		return fail(cmd.CommandPath()+" --help", "%s: %v", cmd.Name(), err)
 	})
 	root.AddCommand(
-		c.newAdd(), c.newAgent(), c.newAWS(), c.newForget(), c.newImport(), c.newLock(), c.newLog(), c.newMetrics(),
+		c.newAdd(), c.newAgent(), c.newAWS(), c.newDoctor(), c.newForget(), c.newImport(), c.newLock(), c.newLog(), c.newMetrics(),
 		c.newRestore(), c.newRetired(), c.newRotate(), c.newRun(), c.newServers(), c.newService(), c.newSourceExec(), c.newStatus(), newStatusJSON(), c.newStore(), c.newToken(), c.newUnlock(), c.newVerify(), c.newVersion(),
 	)
 	completionExamples(root)
