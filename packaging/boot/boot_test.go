@@ -69,7 +69,7 @@ func TestBoot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, script := range []string{"service", "demand", "locked", "lock", "agent", "install"} {
+	for _, script := range []string{"service", "demand", "locked", "lock", "agent", "install", "doctor"} {
 		t.Run(script, func(t *testing.T) {
 			t.Parallel()
 			enter := `exec nsenter -t "$MACHINE" -m -u -i -n -p -C bash /opt/t/scripts/` + script + ".sh"
