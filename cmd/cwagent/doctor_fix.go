@@ -16,6 +16,9 @@ type mender struct {
 	yes bool
 }
 
+// errLeft says that the person does not want it mended.
+var errLeft = errors.New("left as it is")
+
 // mendAll mends what can be mended, each when the person agrees. What fails does not
 // keep the next from being mended.
 func (c *cli) mendAll(ctx context.Context, all []examined, fl doctorFlags) (out []fixed) {
@@ -34,12 +37,15 @@ func (c *cli) mendAll(ctx context.Context, all []examined, fl doctorFlags) (out 
 			done := fixed{Check: k.Name, Cause: f.Cause}
 			fmt.Fprintf(m.out, "\n%s: %s\n", k.Name, f.Cause)
 			yes, err := m.agrees(ctx, f)
-			if err == nil && !yes {
-				fmt.Fprintln(m.err, "left as it is")
-				continue
-			}
-			if err == nil {
+			switch {
+			case err == nil && !yes:
+				err = errLeft
+			case err == nil:
 				err = f.fix(ctx, m)
+			}
+			if errors.Is(err, errLeft) {
+				fmt.Fprintln(m.err, errLeft)
+				continue
 			}
 			if done.Done = err == nil; !done.Done {
 				done.Error = why(err)

@@ -147,7 +147,7 @@ func (m mender) redirect(ctx context.Context, g *program, installed string) erro
 	if !m.yes {
 		yes, err := m.ask(ctx, "Rewrite the file?")
 		if err == nil && !yes {
-			err = fail("", "it was left as it is")
+			err = errLeft
 		}
 		if err != nil {
 			return err

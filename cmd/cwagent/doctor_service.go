@@ -20,7 +20,7 @@ func lookService(ctx context.Context, p *subject) []finding {
 		return []finding{{Grade: gradeWarning, Cause: "nothing starts the agent at login", Proof: s.Manager + ": it is not installed",
 			Command: "cwagent service install", fix: runs("service", "install")}}
 	case s.silent:
-		return []finding{unchecked("the %s does not answer here", s.Manager)}
+		return []finding{unchecked("it does not answer here: %s", s.Manager)}
 	case len(s.Masked) > 0:
 		return []finding{{Grade: gradeWarning, Cause: "somebody wants the agent never to run", Proof: strings.Join(s.Masked, ", ") + ": masked",
 			Mend: "if it is to run", Command: strings.Join(s.unmask, " && ")}}

@@ -4,15 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/cwagent/cwagent/agent"
 	"github.com/cwagent/cwagent/agent/config"
+	"github.com/cwagent/cwagent/agent/ledger"
 	"github.com/cwagent/cwagent/ipc"
 )
 
-// ownStore is the store that an agent with this config would take first.
+// ownStore is the store that the tokens are in, as an agent has written it down, else the
+// one that an agent with this config would take first.
 func (p *subject) ownStore() (agent.Store, error) {
 	cfg, err := p.config()
 	if err != nil {
@@ -22,7 +25,13 @@ func (p *subject) ownStore() (agent.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return allStores(cfg.Store, state, func(s ipc.Secret) ipc.Secret { return s })[0], nil
+	all := allStores(cfg.Store, state, func(s ipc.Secret) ipc.Secret { return s })
+	if book, err := (&ledger.File{Dir: state}).Load(); err == nil {
+		if i := slices.IndexFunc(all, func(s agent.Store) bool { return s.Info().Kind == book.Store }); i >= 0 {
+			return all[i], nil
+		}
+	}
+	return all[0], nil
 }
 
 // storeTime is how long a store may take that is asked without the agent: a keyring
@@ -48,7 +57,7 @@ func lookStore(ctx context.Context, p *subject) []finding {
 	}
 	watcher, ok := store.(agent.StoreWatcher)
 	if !ok {
-		return []finding{unchecked("no agent runs, which alone could tell of the %s", store.Info().Kind)}
+		return []finding{notHere("tokens are in the agent's memory only")}
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
@@ -64,8 +73,16 @@ func lookStore(ctx context.Context, p *subject) []finding {
 	}
 }
 
+// storeWords name a store: "the file" could be any.
+func storeWords(kind string) string {
+	if kind == "file" {
+		return "file store"
+	}
+	return kind
+}
+
 func hungStore(kind, proof string) finding {
-	f := finding{Grade: gradeBroken, Cause: "the " + kind + " is there and does not answer", Proof: proof, Mend: "look at the disk that it is on"}
+	f := finding{Grade: gradeBroken, Cause: "the " + storeWords(kind) + " is there and does not answer", Proof: proof, Mend: "look at the disk that it is on"}
 	if kind == "keyring" {
 		f.Mend = "end the keyring and log in again; with gnome-keyring"
 		f.Command = "systemctl --user restart gnome-keyring-daemon"
@@ -74,15 +91,15 @@ func hungStore(kind, proof string) finding {
 }
 
 func badStore(kind, proof string, locked, absent bool) finding {
-	f := finding{Grade: gradeBroken, Cause: "the " + kind + " refuses", Proof: proof, Mend: "cwagent store shows the others"}
+	f := finding{Grade: gradeBroken, Cause: "the " + storeWords(kind) + " refuses", Proof: proof, Mend: "cwagent store shows the others"}
 	switch {
 	case locked:
-		f.Cause, f.Mend, f.Command = "the "+kind+" is locked", "unlock it", "cwagent unlock"
+		f.Cause, f.Mend, f.Command = "the "+storeWords(kind)+" is locked", "unlock it", "cwagent unlock"
 		f.fix, f.shows = runs("unlock"), true
 	case absent && kind == "keyring":
 		f.Cause, f.Mend, f.Command = "there is no keyring", "start one (gnome-keyring, KeePassXC), or make a store that needs none", "cwagent store init file"
 	case absent:
-		f.Cause, f.Mend = "the "+kind+" store is not there", "bring back the folder that it is in, or make one: cwagent store init file"
+		f.Cause, f.Mend = "the "+storeWords(kind)+" is not there", "bring back the folder that it is in, or make one: cwagent store init file"
 	}
 	return f
 }
