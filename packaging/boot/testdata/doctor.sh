@@ -69,6 +69,18 @@ said '^  mend: start it as a person has started the last one: /usr/bin/cwagent a
 eve cwagent doctor agent --fix --yes
 pgrep -u eve -x cwagent
 
+say the program was replaced, and the agent is the old one
+dpkg -x /opt/t/old.deb /tmp/oldpkg
+cp --remove-destination /tmp/oldpkg/usr/bin/* /usr/bin/
+as_ada systemctl --user restart cwagent.service
+within 20 as_ada cwagent status
+cp --remove-destination /tmp/pkg/usr/bin/* /usr/bin/
+exits 1 agent
+said '^warning: agent: the agent has another version than this program$'
+said '^  seen: pid [0-9]+, started by the service manager: 0.0.1$'
+said '^  mend: restart it: no request fails: cwagent service restart \(--fix does it\)$'
+exits 0 agent --fix --yes
+
 say two agents, each with a state of its own
 as_ada mkdir -m 700 $home/other
 as_ada env CWAGENT_SOCKET=$home/other/agent.sock CWAGENT_STATE_DIR=$home/other/state sh -c 'cwagent agent >~/other/log 2>&1 & echo $! >~/other/pid'
@@ -146,3 +158,19 @@ cmp $home/.kube/config /tmp/imported
 as_ada cwagent restore --yes >/tmp/said
 cat /tmp/said
 kube
+
+say units of a package: masked by somebody, and out of reach without a session
+as_ada cwagent service uninstall --yes --force >/dev/null
+dpkg -i /opt/t/new.deb >/dev/null
+as_ada systemctl --user daemon-reload
+as_ada systemctl --user mask cwagent.socket cwagent.service 2>/dev/null
+exits 1 service
+said '^warning: service: somebody wants the agent never to run$'
+said '^  seen: cwagent.service, cwagent.socket: masked$'
+as_ada sh -c "$(sed -n 's/^  mend: if it is to run: //p' /tmp/said)"
+as_ada cwagent service install >/dev/null
+exits 0 service
+eve cwagent doctor service >/tmp/said || true
+cat /tmp/said
+said '^not checked: service: it does not answer here: systemd, user manager$'
+say done
