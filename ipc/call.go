@@ -24,15 +24,15 @@ type conn interface {
 // before deadline. What comes back as an error is an *Error: the agent's own,
 // or CodeUnreachable, CodeTimeout or CodeDenied of the client's making; only
 // where ctx is canceled it is the error of ctx. A ctx that cannot be canceled,
-// such as the plugin's, costs nothing. A fetch whose agent goes before it answers is
-// sent again.
+// such as the plugin's, costs nothing. What changes nothing is sent again if the agent
+// goes before it answers.
 func Call(ctx context.Context, path string, deadline time.Time, op Op, request [parts][]byte) (Frame, error) {
 	return call(ctx, path, deadline, Version, op, request)
 }
 
 func call(ctx context.Context, path string, deadline time.Time, version byte, op Op, request [parts][]byte) (Frame, error) {
 	reply, err := once(ctx, path, deadline, version, op, request)
-	for tries := 1; tries < 3 && op == OpFetch && closed(err); tries++ {
+	for tries := 1; tries < 3 && op.asks() && closed(err); tries++ {
 		reply, err = once(ctx, path, deadline, version, op, request)
 	}
 	if err == nil && Code(reply.Kind) == CodeVersion {
@@ -77,8 +77,8 @@ func once(ctx context.Context, path string, deadline time.Time, version byte, op
 }
 
 // closed reports whether the agent has gone before it answered: it crashed, or was
-// stopped. Where a service manager keeps the socket the next one is on its way, and
-// a fetch may be asked twice.
+// stopped. Where a service manager keeps the socket, or the agent has executed itself to
+// lock, the next one is on its way.
 func closed(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
 }

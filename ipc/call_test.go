@@ -166,8 +166,8 @@ func TestCallEnds(t *testing.T) {
 }
 
 // An agent that goes before it answers has a successor, where a service manager
-// keeps the socket: a fetch asks that one. Nothing else is asked twice.
-func TestFetchAgain(t *testing.T) {
+// keeps the socket: what changes nothing asks that one. Nothing else is asked twice.
+func TestAskAgain(t *testing.T) {
 	t.Parallel()
 	var served atomic.Int64
 	path := listen(t, func(c net.Conn) {
@@ -181,8 +181,14 @@ func TestFetchAgain(t *testing.T) {
 	if err != nil || string(reply.Stdout) != "fine" || served.Load() != 3 {
 		t.Errorf("%+v, %v, served %d times", reply, err, served.Load())
 	}
+	for _, op := range []ipc.Op{ipc.OpStatus, ipc.OpToken, ipc.OpStores, ipc.OpKeys, ipc.OpMetrics} {
+		if _, err := ipc.Call(t.Context(), path, in(5*time.Second), op, [3][]byte{}); err != nil {
+			t.Errorf("%d: %v", op, err)
+		}
+	}
+	served.Store(3)
 	var e *ipc.Error
-	if _, err := ipc.Call(t.Context(), path, in(5*time.Second), ipc.OpStatus, [3][]byte{}); !errors.As(err, &e) || e.Code != ipc.CodeUnreachable || served.Load() != 4 {
+	if _, err := ipc.Call(t.Context(), path, in(5*time.Second), ipc.OpForget, [3][]byte{}); !errors.As(err, &e) || e.Code != ipc.CodeUnreachable || served.Load() != 4 {
 		t.Errorf("%v, served %d times", err, served.Load())
 	}
 }

@@ -23,6 +23,15 @@ const (
 	OpMetrics Op = 17
 )
 
+// asks reports whether a request changes nothing, so that it may be sent twice.
+func (op Op) asks() bool {
+	switch op {
+	case OpFetch, OpStatus, OpToken, OpStores, OpKeys, OpMetrics:
+		return true
+	}
+	return false
+}
+
 // A Code says how a request ended. Append-only: the numbers are the wire.
 type Code uint16
 
