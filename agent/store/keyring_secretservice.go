@@ -13,6 +13,7 @@ import (
 	"github.com/godbus/dbus/v5"
 
 	"github.com/cwagent/cwagent/agent"
+	"github.com/cwagent/cwagent/agent/bus"
 )
 
 // secretService is a vault over D-Bus: gnome-keyring, KWallet, KeePassXC.
@@ -108,11 +109,11 @@ func (v *secretService) open(ctx context.Context) (*conversation, error) {
 
 // connect connects to a Secret Service that exists.
 func (v *secretService) connect(ctx context.Context) (*conversation, error) {
-	address, err := busAddress(v.getenv)
+	address, err := bus.Address(v.getenv)
 	if err != nil {
 		return nil, err
 	}
-	conn, err := dialBus(ctx, address)
+	conn, err := bus.Dial(ctx, address)
 	if err != nil {
 		return nil, err
 	}

@@ -4,17 +4,13 @@ package store
 
 import (
 	"context"
-	"errors"
-	"io/fs"
-	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/godbus/dbus/v5"
 
 	"github.com/cwagent/cwagent/agent"
-	"github.com/cwagent/cwagent/agent/watch"
+	"github.com/cwagent/cwagent/agent/bus"
 )
 
 var _ agent.StoreWatcher = (*Keyring)(nil)
@@ -33,76 +29,14 @@ func (k *Keyring) Look(ctx context.Context) error {
 func (k *Keyring) Watch(ctx context.Context, ready func()) {
 	v, ok := k.vault.(*secretService)
 	for ok && ctx.Err() == nil {
-		conn := v.awaitBus(ctx)
+		conn := bus.Await(ctx, v.getenv)
 		if conn == nil {
 			return
 		}
 		v.follow(ctx, conn, ready)
 		_ = conn.Close()
-		pause(ctx, firstPause) // a bus that hangs up at once is not to be stormed
+		bus.Pause(ctx) // one that hangs up at once is not to be stormed
 	}
-}
-
-const (
-	firstPause = 100 * time.Millisecond
-	lastPause  = time.Minute
-)
-
-func pause(ctx context.Context, d time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, d)
-	defer cancel()
-	<-ctx.Done()
-}
-
-// awaitBus connects to the bus as soon as there is one; nil: ctx has ended. While
-// there is no socket it does nothing but wait for the events of its folder. One
-// that nobody listens at is tried again, less and less often: a bus that was
-// killed leaves its own behind, and what listens makes no event.
-func (v *secretService) awaitBus(ctx context.Context) *dbus.Conn {
-	address, _ := busPlace(v.getenv)
-	socket := onlySocket(address)
-	around, leave := context.WithCancel(ctx)
-	var watching sync.WaitGroup
-	defer func() { leave(); watching.Wait() }()
-	events := make(chan struct{}, 1)
-	note := func() {
-		select {
-		case events <- struct{}{}:
-		default:
-		}
-	}
-	for wait := firstPause; ; wait = min(2*wait, lastPause) {
-		conn, err := dialBus(ctx, address)
-		if err == nil {
-			return conn
-		}
-		if wait == firstPause && socket != "" {
-			o := watch.Options{Match: func(name string) bool { return name == filepath.Base(socket) }, State: func(error) { note() }}
-			watching.Go(func() { watch.Folder(around, filepath.Dir(socket), o, note) })
-		}
-		var again <-chan time.Time
-		if socket == "" || !errors.Is(err, fs.ErrNotExist) {
-			again = time.After(wait)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-events:
-		case <-again:
-		}
-	}
-}
-
-// onlySocket is the path of an address that has one and nothing else, or "".
-func onlySocket(address string) string {
-	if strings.Contains(address, ";") {
-		return ""
-	}
-	socket, err := socketOf(address)
-	if err != nil || strings.HasPrefix(socket, "@") {
-		return ""
-	}
-	return socket
 }
 
 // news are the signals that a keyring may have become of use with. Of another
