@@ -21,7 +21,7 @@ const (
 	theBus            = "org.freedesktop.DBus"
 
 	// The keys of buttons tell ours from those of every other program: some servers
-	// tell everybody which was pressed. The other one only closes the notice.
+	// tell everybody which was pressed. The other one only takes the notice away.
 	consoleKey = "cwagent-console"
 	laterKey   = "cwagent-later"
 )
@@ -88,11 +88,22 @@ func (s *session) follow(ctx context.Context, conn *dbus.Conn, news func()) {
 		case theBus + ".NameOwnerChanged":
 			news()
 		case notifications + ".ActionInvoked":
-			if len(signal.Body) > 1 && signal.Body[1] == consoleKey {
-				s.open()
-			}
+			s.pressed(ctx, signal.Body)
 		}
 	}
+}
+
+// pressed serves a button. Not every server takes a notice away then.
+func (s *session) pressed(ctx context.Context, body []any) {
+	var id uint32
+	var key string
+	if dbus.Store(body, &id, &key) != nil || key != consoleKey && key != laterKey {
+		return
+	}
+	if key == consoleKey {
+		s.open()
+	}
+	s.Close(ctx, id)
 }
 
 // Session implements Desktop. Somebody is started only where there is a screen: a

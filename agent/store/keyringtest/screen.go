@@ -90,6 +90,9 @@ func (s *Screen) Close() {
 	_ = os.Remove("/tmp/.X11-unix/X" + s.display[1:])
 }
 
+// Display is what leads a program to it.
+func (s *Screen) Display() string { return "DISPLAY=" + s.display }
+
 // Prompter is the command that shows prompts here.
 func (s *Screen) Prompter() string {
 	return "/usr/bin/env NO_AT_BRIDGE=1 DISPLAY=" + s.display + " " + gcrPrompter
