@@ -51,8 +51,9 @@ type Config struct {
 	Auto   bool
 
 	// Watched says how the files are that somebody looks after, for status. Changed
-	// is called whenever there is something new about a credential, under a lock:
-	// it returns at once and calls nothing of the agent.
+	// is called whenever there is something new about a credential, or the store begins
+	// or ends to give nothing, under a lock: it returns at once and calls nothing of
+	// the agent.
 	Watched func() []ipc.Watch
 	Changed func()
 

@@ -16,7 +16,7 @@ func (a *Agent) note(which *atomic.Pointer[trouble], is *trouble) (was *trouble)
 	was = which.Swap(is)
 	if (was == nil) != (is == nil) {
 		signal(a.turned)
-		if a.Changed != nil {
+		if a.Changed != nil { // what has no token in memory is locked, or is not any more
 			a.Changed()
 		}
 	}

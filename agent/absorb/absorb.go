@@ -20,7 +20,7 @@ type Agent interface {
 	Former(ctx context.Context, name string, s ipc.Secret, id string) (h agent.Holding, former bool, err error)
 }
 
-// Config is what a Watcher is made of. Every field is required.
+// Config is what a Watcher is made of. Every field is required but Changed.
 type Config struct {
 	Agent     Agent
 	Rewritten rewritten.Folder                              // the files that import has rewritten
@@ -31,6 +31,10 @@ type Config struct {
 
 	// Everywhere says whether all machines that have a file reach the store.
 	Everywhere func(path string) bool
+
+	// Changed is called when there is something new about a file, under a lock: it
+	// returns at once and calls nothing of the watcher.
+	Changed func()
 
 	Now func() time.Time
 	Log *slog.Logger

@@ -195,8 +195,11 @@ func (w *Watcher) ask(ctx context.Context, batch []*file) {
 	}
 }
 
-// report says in the log what is new. A file that is there and quiet is not.
+// report says what is new, in the log and to who wants to know. A file that is there and quiet is not.
 func (w *Watcher) report(x finding) {
+	if w.Changed != nil {
+		w.Changed()
+	}
 	attrs := []any{"path", x.Path}
 	if x.User != "" {
 		attrs = append(attrs, "user", x.User)

@@ -42,6 +42,7 @@ type Config struct {
 	LogLevel    slog.Level    // of what a person sees of the agent's log
 	LockAfter   time.Duration // without a token given out; 0: never
 	Textfile    string        // for node_exporter; absolute; empty: none
+	NoNotices   bool          // nobody is told on a screen or a terminal
 	Credentials []Credential  // in the order of the file, names unique
 }
 
@@ -198,6 +199,12 @@ func (f *file) fill(c *Config, dir string) error {
 			return f.LogLevel.problem("logLevel: there is no such level", "debug, info, warn or error")
 		}
 		c.LogLevel = level
+	}
+	if f.Notices.given() {
+		c.NoNotices = f.Notices.text == "off"
+		if f.Notices.text != "on" && !c.NoNotices {
+			return f.Notices.problem("notices: neither on nor off", "notices: off")
+		}
 	}
 	err := f.CoreWeave.fill(&c.CoreWeave, dir)
 	if err == nil && f.WarnBefore != nil {

@@ -146,6 +146,7 @@ var errorTests = []errorTest{
 	{"somebody's home", "coreweave: {caFile: ~bob/ca.pem}\n", `line 1: coreweave.caFile: ~ stands for your own home folder only`},
 	{"duration", "warnBefore:\n- 1d\n- soon\n", `line 3: warnBefore: not a duration`},
 	{"duration, negative", "warnBefore: [-1h]\n", `line 1: warnBefore: not a duration`},
+	{"notices", "notices: loud\n", `line 1: notices: neither on nor off`},
 	{"duration twice", "warnBefore: [24h, 1d]\n", `line 1: warnBefore: it is in the list already`},
 	{"no name", "credentials:\n- name: a\n- maxAge: 3d\n", `line 3: a credential without a name`},
 	{"nothing at all", "credentials:\n- ~\n- name: a\n- {}\n", `line 4: a credential without a name`},

@@ -28,6 +28,7 @@ type file struct {
 	LogLevel    value        `yaml:"logLevel"`
 	LockAfter   value        `yaml:"lockAfter"`
 	Metrics     measuring    `yaml:"metrics"`
+	Notices     value        `yaml:"notices"`
 	Credentials []credential `yaml:"credentials"`
 
 	lines []int // of the entries of Credentials

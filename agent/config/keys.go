@@ -27,6 +27,7 @@ var Keys = []Key{
 	{"watch.downloads", "list of paths", "[~/Downloads]", "Folders in which downloads of the Console are noticed, once you have agreed, which the first import asks."},
 	{"watch.onStaticToken", "absorb, warn or ignore", "absorb", "What is done about such a token: absorb takes it out of the file, where it is clear whose it is; warn only says it in cwagent status; ignore does not look."},
 	{"warnBefore", "list of durations", "[14d, 3d, 1d, 1h]", "How long before its end a token is said to be ending. Of these only those count that are a quarter of its lifetime or less. [] is never."},
+	{"notices", "on or off", "on", "Whether you are told on your screen, once, that a token is ending, has ended or is refused, was taken out of a file or has given way to another one, or that the store is locked while something needs it. Where no screen shows it, commands in a terminal say it on stderr, once a day."},
 	{"credentials.name", "name of a credential", "", "Which credential the entry is about; it must be there. Each name has one entry."},
 	{"credentials.maxAge", "duration, or never", "", "A token that is older is due, whatever its end. Without it 90d."},
 	{"credentials.servers.url", aURL, "", "An API server that may get the token. A server may also be written as this URL alone. The list takes the place of what import has learnt; [] is none at all."},

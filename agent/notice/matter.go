@@ -197,7 +197,7 @@ func rotated(c ipc.Credential, now time.Time) (m Matter, until time.Time, ok boo
 	}
 	return Matter{
 		Kind: Rotated, Credential: c.Name, Token: c.Label, Console: true, Title: c.Name + " has another token",
-		Body: "The one before is alive until it is deleted in the Console. Delete " + old + " there, then: cwagent retired --done " + old,
+		Body: "The one before is alive until it is deleted in the Console. Delete " + old + " there, then: cwagent retired --done " + strings.TrimPrefix(old, "#"), // a shell would take that for a comment
 	}, until, true
 }
 

@@ -233,6 +233,7 @@ func (r *agentRun) live(ctx context.Context, a *agent.Agent, watcher *absorb.Wat
 		func() { watcher.Run(ctx) },
 		func() { r.whileShared(ctx, a) },
 		func() { r.set.idle.run(ctx, a, r.log) },
+		func() { r.set.notices.run(ctx) },
 		whileUsed,
 	} {
 		running.Go(part)
@@ -262,15 +263,17 @@ func (r *agentRun) wire() (*agent.Agent, *absorb.Watcher, *supervisor) {
 	c, set, dir := r.cli, r.set, r.state
 	status := newSupervisor(r.path, &r.beginning, r.again.Load)
 	var watcher *absorb.Watcher // nobody asks for it before both are made
+	var a *agent.Agent          // likewise
+	set.notices = r.newNotices(func(ctx context.Context) (ipc.Status, error) { return a.Status(ctx, ipc.StatusRequest{}) })
 	stores := allStores(set.first.Store, dir, r.memory.Keep)
-	a := agent.New(agent.Config{
+	a = agent.New(agent.Config{
 		Store: stores[0], Others: stores[1:], Auto: set.first.Store == config.StoreAuto,
 		Ledger: &ledger.File{Dir: dir}, Codec: render.Codec{}, Verifier: &set.verify, Exchange: &set.verify, Expose: r.meter.Expose,
 		Settings: set.agent(set.first), Now: c.now, Alarm: wall.New(), Log: r.log, Version: version, Socket: r.path, Start: r.start(),
 		Host:    state.Host(),
 		Watched: func() []ipc.Watch { return watcher.Watched() },
 		Audit:   r.trail,
-		Changed: func() { watcher.CredentialsChanged(); status.note(); set.measure.Note() },
+		Changed: func() { watcher.CredentialsChanged(); status.note(); set.measure.Note(); set.notices.note() },
 		Keep:    r.memory.Keep,
 		End:     func() { r.leave() },
 		Latch:   r.latch,
@@ -280,6 +283,7 @@ func (r *agentRun) wire() (*agent.Agent, *absorb.Watcher, *supervisor) {
 		Agent: a, Rewritten: rewritten.Folder{Dir: dir}, Consent: absorb.Consent{Dir: dir},
 		Plugin: func() (string, error) { return c.chosenPlugin(rewritten.Folder{Dir: dir}) }, Shared: kubeconfig.Shared,
 		Everywhere: func(path string) bool { return everywhere(path, dir, a.Store.Info()) }, Settings: watching(set.first), Now: c.now, Log: r.log,
+		Changed: set.notices.note,
 	})
 	return a, watcher, status
 }

@@ -55,6 +55,7 @@ func TestEndToEnd(t *testing.T) {
 		"keys":       cmdKeys,
 		"shows":      cmdShows,
 		"is":         cmdIs,
+		"desk":       cmdDesk,
 	}
 	for name, cmd := range commands {
 		cmds[name] = cmd
@@ -90,6 +91,8 @@ func condition(cond string) (bool, error) {
 		_, lacks = exec.LookPath("tmux")
 	case "node_exporter":
 		_, lacks = exec.LookPath("prometheus-node-exporter")
+	case "desk":
+		lacks = deskMissing()
 	default:
 		return false, fmt.Errorf("unknown condition %q", cond)
 	}

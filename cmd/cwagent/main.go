@@ -30,7 +30,11 @@ func run() int {
 	ctx, deaf := hearing()
 	defer deaf()
 	c := &cli{in: os.Stdin, out: os.Stdout, err: os.Stderr, getenv: os.Getenv, now: time.Now, deaf: deaf}
-	return c.report(newRoot(c).ExecuteContext(ctx))
+	root := newRoot(c)
+	remind := c.reminder(root)
+	code := c.report(root.ExecuteContext(ctx))
+	remind(ctx)
+	return code
 }
 
 // hearing returns a context that an interrupt ends. From deaf on one ends the

@@ -158,7 +158,7 @@ func lookPath(ts *testscript.TestScript, name string) (string, error) {
 // environ is what programs of a script see.
 func environ(ts *testscript.TestScript) []string {
 	env := []string{}
-	for _, name := range []string{"HOME", "PATH", "XDG_RUNTIME_DIR", "TZ", "CWAGENT_SOCKET", "CWAGENT_STATE_DIR", "CWAGENT_CONFIG", "XDG_STATE_HOME", "XDG_DATA_HOME", "DBUS_SESSION_BUS_ADDRESS", "KUBECONFIG", "GOCOVERDIR"} {
+	for _, name := range []string{"HOME", "PATH", "XDG_RUNTIME_DIR", "TZ", "CWAGENT_SOCKET", "CWAGENT_STATE_DIR", "CWAGENT_CONFIG", "XDG_STATE_HOME", "XDG_DATA_HOME", "DBUS_SESSION_BUS_ADDRESS", "KUBECONFIG", "BROWSER", "GOCOVERDIR"} {
 		if v := ts.Getenv(name); v != "" {
 			env = append(env, name+"="+v)
 		}

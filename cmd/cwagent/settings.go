@@ -34,6 +34,7 @@ type settings struct {
 	reload  <-chan os.Signal // SIGHUP
 	idle    lockAfter
 	measure *metrics.Textfile
+	notices *notices
 	level   *slog.LevelVar  // of what a person sees of the log
 	outside *source.Outside // where the agent is locked down, programs run outside of that
 }
@@ -107,6 +108,7 @@ func (s *settings) follow(ctx context.Context, a *agent.Agent, w *absorb.Watcher
 		s.level.Set(cfg.LogLevel)
 		s.idle.set(cfg.LockAfter)
 		s.measure.Set(cfg.Textfile)
+		s.notices.set(cfg)
 		if !first {
 			s.log.Info("config is in force", "path", s.path)
 		}
