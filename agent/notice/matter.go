@@ -40,7 +40,7 @@ type Matter struct {
 
 // Key is the same for a matter whenever it is looked at, and another one for each.
 func (m Matter) Key() string {
-	return strings.Join([]string{string(m.Kind), m.Credential, m.Token}, "\x1f")
+	return strings.Join([]string{string(m.Kind), m.Credential, m.Token}, " ")
 }
 
 // Line is a matter in a line.
@@ -226,7 +226,7 @@ func locked(s ipc.Status) (Matter, bool) {
 
 func absorbed(w ipc.Watch) Matter {
 	m := Matter{
-		Kind: Absorbed, Credential: w.Credential, Token: strings.Join([]string{w.Path, w.User, w.At.UTC().Format(time.RFC3339)}, "\x1f"),
+		Kind: Absorbed, Credential: w.Credential, Token: strings.Join([]string{w.Path, w.User, w.At.UTC().Format(time.RFC3339)}, " "),
 		Title: "A token was taken out of a file", Body: w.Path + " held one in clear. It is kept for " + w.Credential + " now.",
 	}
 	if w.Why != "" {
