@@ -49,7 +49,8 @@ again, which it also follows by itself.
 Tokens rest in the OS keyring, or in a store of encrypted files. The agent reads
 them at its start, those first that somebody asks for, and answers from memory. It
 looks after kubeconfigs: a static token that comes back into one is taken out again,
-see "watch" in the config. What it does is logged to stderr, and with who was given
+see "watch" in the config. On a screen it tells, once, what you should know of a
+token, see "notices" there. What it does is logged to stderr, and with who was given
 which token to audit-HOST.jsonl in the state folder, where HOST is this machine:
 see "cwagent log".
 
