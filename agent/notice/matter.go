@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/cwagent/cwagent/agent/shell"
 	"github.com/cwagent/cwagent/ipc"
@@ -220,7 +222,7 @@ func locked(s ipc.Status) (Matter, bool) {
 	}
 	return Matter{
 		Kind: Locked, Title: who + " cannot be given out",
-		Body: sentence(reason) + " Unlock it, or: cwagent unlock",
+		Body: sentence(reason) + " cwagent unlock opens what is locked, and cwagent status says more",
 	}, true
 }
 
@@ -261,7 +263,8 @@ func sentence(s string) string {
 	if s == "" {
 		return s
 	}
-	return strings.ToUpper(s[:1]) + strings.TrimSuffix(s[1:], ".") + "."
+	first, n := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(first)) + strings.TrimSuffix(s[n:], ".") + "."
 }
 
 // words write a span as a person says it, in its largest unit. A fiftieth is let pass:

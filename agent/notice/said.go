@@ -1,7 +1,6 @@
 package notice
 
 import (
-	"strconv"
 	"time"
 
 	"github.com/cwagent/cwagent/agent/state"
@@ -44,11 +43,11 @@ func Say(f state.File, matters []Matter, now time.Time) []string {
 		return nil
 	}
 	var lines []string
-	for i, m := range fresh {
-		if i == most {
-			return append(lines, "and "+strconv.Itoa(len(fresh)-most)+" more: cwagent status")
-		}
+	for _, m := range fresh[:min(len(fresh), most)] {
 		lines = append(lines, m.Line())
+	}
+	if more := len(fresh) - most; more > 0 {
+		lines = append(lines, sum(more).Line())
 	}
 	return lines
 }

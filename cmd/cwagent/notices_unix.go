@@ -9,11 +9,12 @@ import (
 
 // openConsole opens the page of tokens in a person's browser, and returns at once. From
 // a unit that is locked down a browser would be, too, and would end with the agent: the
-// service manager starts it then, with the environment of the desktop.
+// service manager starts it then, with the environment of the desktop; KillMode=process,
+// because xdg-open is over when it has started a browser.
 func (r *agentRun) openConsole() {
 	argv := []string{"xdg-open", consolePage}
 	if r.set.outside != nil {
-		argv = append([]string{"systemd-run", "--user", "--collect", "--quiet", "--"}, argv...)
+		argv = append([]string{"systemd-run", "--user", "--collect", "--quiet", "--property=KillMode=process", "--"}, argv...)
 	}
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Dir = "/"
