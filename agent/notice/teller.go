@@ -176,7 +176,7 @@ func (t *Teller) lasting(matters []Matter, now time.Time) {
 
 // record is what the log has of a notice.
 func (t *Teller) record(m Matter, how string, err error) {
-	attrs := []any{"matter", m.Kind, "how", how}
+	attrs := []any{"matter", m.Kind, "how", how, "what", m.Title}
 	if m.Credential != "" {
 		attrs = append(attrs, "credential", m.Credential)
 	}

@@ -39,7 +39,7 @@ func TestEachStepOnce(t *testing.T) {
 		w.pass(100 * day)
 		w.said()
 		w.restart()
-		if n := strings.Count(w.log.String(), "msg=notice matter=ending how=shown credential=train"); n != 5 {
+		if n := strings.Count(w.log.String(), "msg=notice matter=ending how=shown what=\"train"); n != 5 {
 			t.Errorf("%d records:\n%s", n, &w.log)
 		}
 	})
