@@ -159,12 +159,19 @@ func (a *Agent) getKeys(ctx context.Context, c *credential) {
 }
 
 // keyless is what a person reads where there are no keys for a token that is as good as
-// is known.
+// is known. Who has just been given the right to have some has to know that the answer
+// is an old one, and until when it is given.
 func (a *Agent) keyless(c *credential) error {
+	now := a.Now()
 	c.bunch.mu.Lock()
-	trials := c.bunch.trials
+	trials, again := c.bunch.trials, c.bunch.retryLocked(c, now).Sub(now)
 	c.bunch.mu.Unlock()
 	e := &ipc.Error{Code: ipc.CodeSource, What: "credential " + quote(c.name) + ": no object storage keys: " + trials.why, Hint: trials.hint}
+	when := "in a moment"
+	if again > 0 {
+		when = "in " + shortly(max(again.Round(time.Second), time.Second))
+		e.What += " (" + agoOf(now.Sub(trials.last)) + "asked again " + when + ")"
+	}
 	switch {
 	case a.Exchange == nil:
 		e.What += "nobody is known who gives any"
@@ -173,7 +180,15 @@ func (a *Agent) keyless(c *credential) error {
 	case trials.class == Denied:
 		e.Hint = "its owner needs the role Object Storage Admin, or a policy that grants cwobject:CreateAccessKey; cwagent verify " + c.name + " tells whether the token is alive"
 	case e.Hint == "":
-		e.Hint = "try again in a moment; CoreWeave is asked again once somebody wants them"
+		e.Hint = "try again " + when + ": CoreWeave is asked once somebody wants them"
 	}
 	return e
+}
+
+// agoOf says how old an answer is, unless it was given just now.
+func agoOf(d time.Duration) string {
+	if d < time.Second {
+		return ""
+	}
+	return shortly(d.Truncate(time.Second)) + " ago; "
 }
