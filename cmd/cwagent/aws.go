@@ -28,7 +28,14 @@ themselves.
 names), and with --write adds it there, after showing it. A profile of that name that says
 something else stays as it is. AI Object Storage wants virtual-hosted addresses, and
 https://cwobject.com, or within a CoreWeave cluster --endpoint-url http://cwlota.com. A
-default region, which is an availability zone, is a matter of taste: --region.`,
+default region, which is an availability zone, is a matter of taste: --region; but
+"aws sts get-caller-identity" does nothing without one.
+
+AWS CLI 2 before 2.13 and 1 before 1.29, and boto3 before 1.28 (botocore 1.31) do not
+read endpoint_url: their requests, with the session token, go to amazonaws.com. Give
+those --endpoint-url at each call, or endpoint_url to the client; rclone wants it in its
+own config. What AWS_ACCESS_KEY_ID in the environment says comes before the profile
+that AWS_PROFILE names.`,
 		Example: `  cwagent aws prod --profile cw --write
   aws --profile cw s3 ls`,
 		Args:              oneName,
@@ -138,5 +145,6 @@ func (c *cli) addProfile(ctx context.Context, f *awsConfig, p profile, yes bool)
 		return false, err
 	}
 	fmt.Fprintf(c.out, "profile %s added; for example: aws --profile %s s3 ls\n", p.name, p.name)
+	fmt.Fprintf(c.err, "note: AWS CLI before 2.13 (1: 1.29) and boto3 before 1.28 do not read endpoint_url,\n      and send the session token to amazonaws.com: give those --endpoint-url %s\n", p.endpoint)
 	return true, nil
 }

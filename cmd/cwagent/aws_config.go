@@ -133,9 +133,12 @@ func (f *awsConfig) refuse(err error) error {
 	return fail("nothing was changed", "%s: %v", f.shown, err)
 }
 
-// warnOfKeys says where keys of that profile lie that AWS's programs take before those
-// of a credential_process.
+// warnOfKeys says where keys lie that AWS's programs take before those of a
+// credential_process.
 func (c *cli) warnOfKeys(name string) {
+	if c.getenv("AWS_ACCESS_KEY_ID") != "" {
+		fmt.Fprintln(c.err, "note: AWS_ACCESS_KEY_ID is set, which AWS tools take before the profile that AWS_PROFILE names: unset it")
+	}
 	path, err := c.awsFile("AWS_SHARED_CREDENTIALS_FILE", "credentials")
 	if err != nil {
 		return
