@@ -66,19 +66,20 @@ below the folders named, is searched for CKS tokens in clear: kubeconfigs, .env
 files, what shells and logins read, their histories, variables and states of
 Terraform, settings of Pulumi, Ansible, cwic and S3 clients, .netrc; and for what
 begins with CW-SECRET- every other text. It lists the places, never a value, and for
-each what to do about it. In files of those kinds it also finds values of another
-shape in COREWEAVE_API_TOKEN, CW_API_TOKEN, CW_API_ACCESS_TOKEN, CW_TOKEN and
-CWSANDBOX_API_KEY. What is found is sent nowhere;
-an agent that runs is only asked which credentials it has.
+each what to do about it, commands on lines of their own. A token that has lain in
+clear may have been copied: make another, and delete the old one in the Console. In
+files of those kinds it also finds values of another shape in COREWEAVE_API_TOKEN,
+CW_API_TOKEN, CW_API_ACCESS_TOKEN, CW_TOKEN and CWSANDBOX_API_KEY. What is found is
+sent nowhere; an agent that runs is only asked which credentials it has.
 
 Left out are files over 8 MiB and, as it then says, other file systems and folders
 that programs fill again (.git, node_modules, caches); a history over 8 MiB is read
 from its end. Exit code 0: none, 1: some, 2: none, but not everything else could be
 looked at. With -o json each place has: file, line (0 in a history that was read from
 its end), kind (kubeconfig, env, shell, history, tfvars, tfstate, pulumi, ansible,
-object-storage, cwic, netrc, other), user (of a kubeconfig), variable (else, if it has one),
-cure (what to do, in words) and command (of a kubeconfig: what takes it out; else
-empty).`,
+object-storage, cwic, netrc, other), user (of a kubeconfig), variable (else, if it has
+one), cure (what to do: lines, of which commands are indented) and command (of a
+kubeconfig: what takes it out; else empty).`,
 		Example: `  cwagent import --expires 30d ~/Downloads/CWKubeconfig_cwtoken-3f9a1c7e-prod
   cwagent import --merge ~/Downloads/CWKubeconfig_cwtoken-3f9a1c7e-prod
   cwagent import --dry-run

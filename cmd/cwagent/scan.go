@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"strings"
 	"time"
 )
 
@@ -23,7 +24,7 @@ type find struct {
 	Command  []string `json:"command"`  // that takes it out of a kubeconfig; else none does alone
 	Kind     string   `json:"kind"`     // kubeconfig, or a cleartext.Kind
 	Variable string   `json:"variable"` // what it is called where it lies; empty if it is not
-	Cure     string   `json:"cure"`     // what to do, for a person
+	Cure     string   `json:"cure"`     // what to do, for a person: lines, commands indented
 
 	prefixed bool // it begins as CoreWeave's do
 }
@@ -83,7 +84,7 @@ func (c *cli) runScan(ctx context.Context, roots []string, output string) error 
 		how = s.newCure(ctx)
 	}
 	for i := range s.Found {
-		s.Found[i].Cure = how.words(s.Found[i : i+1])
+		s.Found[i].Cure = strings.Join(how.words(s.Found[i:i+1]), "\n")
 	}
 	s.Complete = s.Stopped == "" && len(s.Unread) == 0 && s.NoAccess == 0
 	if output == "json" {

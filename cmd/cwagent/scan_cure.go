@@ -41,73 +41,109 @@ func (c *cli) newCure(ctx context.Context) cure {
 	if err != nil || len(status.Credentials) == 0 {
 		return cure{name: "NAME", none: true}
 	}
-	if len(status.Credentials) == 1 {
-		return cure{name: status.Credentials[0].Name}
-	}
-	var names []string
+	var names, dead []string
 	for _, cred := range status.Credentials {
-		names = append(names, cred.Name)
+		switch cred.State {
+		case ipc.StateExpired, ipc.StateRefused, ipc.StateEmpty:
+			dead = append(dead, cred.Name)
+		default:
+			names = append(names, cred.Name)
+		}
+	}
+	if len(names) == 0 {
+		names = dead // it wants another token first, as run then says
+	}
+	if len(names) == 1 {
+		return cure{name: names[0]}
 	}
 	return cure{name: "NAME", choice: names}
 }
 
-// words say what to do about the finds of one file, which are of one kind.
-func (c cure) words(found []find) string {
+// words say what to do about the finds of one file, which are of one kind: lines, of
+// which those that begin with blanks are commands.
+func (c cure) words(found []find) []string {
 	f := found[0]
-	switch kind := cleartext.Kind(f.Kind); kind {
-	case kindKubeconfig:
+	switch kind := cleartext.Kind(f.Kind); {
+	case kind == kindKubeconfig:
 		return c.ofKubeconfig(found)
-	case cleartext.History:
-		return fromHistory(f.File, found) + "; others may have read it: " + c.another()
-	case cleartext.State:
-		return "the provider takes it from its environment: " + c.run(nil, "terraform apply") + "; states are copied: " + c.another()
-	case cleartext.Variables:
-		return c.run(variablesOf(found, "TF_VAR_"), "terraform apply") + ", and delete the line"
-	case cleartext.Pulumi:
-		return c.run(nil, "pulumi up") + ", and delete the line"
-	case cleartext.Ansible:
-		return c.run(nil, "ansible-playbook PLAYBOOK") + `, and in its place "{{ lookup('env', 'COREWEAVE_API_TOKEN') }}"`
-	case cleartext.S3:
-		return c.first() + "cwagent aws " + c.name + " --profile cw --write, delete the line, and use that profile"
-	case cleartext.CWIC:
-		return "cwic can keep it in the keyring (cwic auth login --help); or cwic auth token | cwagent add NAME, then cwic auth logout"
-	case cleartext.Shell:
-		if vars := variablesOf(found, ""); filepath.Base(f.File) == "fish_variables" && len(vars) > 0 {
-			return c.run(vars, "COMMAND") + "; in fish: set --erase " + strings.Join(vars, " ")
-		}
-		return c.run(variablesOf(found, ""), "COMMAND") + ", and delete the line; shells that are open have it still"
-	case cleartext.Netrc:
-		return c.run(nil, "COMMAND") + ", and delete the line"
-	case cleartext.Other:
-		return c.run(nil, "COMMAND") + " where a program can read it from its environment, and take it out of the file"
-	default:
-		return c.run(variablesOf(found, ""), "COMMAND") + ", and delete the line"
+	case kind == cleartext.History:
+		return fromHistory(f.File, found)
+	case kind == cleartext.State:
+		return c.run("states are copied; the provider reads the environment, too:", nil, "terraform apply")
+	case kind == cleartext.Variables || inTerraform(f.File):
+		return append(c.run("delete the variable, and token = of the provider coreweave:", nil, "terraform apply"),
+			"plan files may hold it, too: delete those")
+	case kind == cleartext.Pulumi:
+		return c.run("delete the line, and have the provider read the environment:", nil, "pulumi up")
+	case kind == cleartext.Ansible:
+		return c.run(`write "{{ lookup('env', 'COREWEAVE_API_TOKEN') }}" in its place:`, nil, "ansible-playbook PLAYBOOK")
+	case kind == cleartext.S3:
+		return c.say("delete the line, and use the profile that this adds:", "cwagent aws "+c.name+" --profile cw --write")
+	case kind == cleartext.CWIC:
+		return []string{"cwic can keep it in the keyring (cwic auth login --help); or:",
+			command("cwic auth token | cwagent add NEW-NAME"), command("cwic auth logout")}
+	case kind == cleartext.Shell:
+		return c.ofShell(found)
+	case kind == cleartext.Netrc:
+		return c.say("delete the line; curl can read it from a pipe, not an argument:",
+			"cwagent token "+c.name+" --raw | sed 's/^/Authorization: Bearer /' |", "    curl -H @- URL")
+	case kind == cleartext.Other:
+		return c.run("delete it, if the program can read it from its environment:", nil, "COMMAND")
 	}
+	return c.run("delete the line, and give it to what needs it:", variablesOf(found), "COMMAND")
+}
+
+// inTerraform reports whether a file of no known kind is a configuration of Terraform.
+func inTerraform(file string) bool {
+	return strings.HasSuffix(file, ".tf") || strings.HasSuffix(file, ".tf.json")
+}
+
+// ofShell is for what a shell or a login reads: where they got it, they have it still.
+func (c cure) ofShell(found []find) []string {
+	vars := variablesOf(found)
+	if filepath.Base(found[0].File) == "fish_variables" && len(vars) > 0 {
+		return append(c.run("give it to what needs it, and in fish erase it:", vars, "COMMAND"), command("set --erase "+strings.Join(vars, " ")))
+	}
+	lines := append(c.run("delete the line, and give it to what needs it:", vars, "COMMAND"), "shells that are open have it still")
+	if filepath.Base(filepath.Dir(found[0].File)) == "environment.d" {
+		// systemctl --user unset-environment does not reach what came from there.
+		lines = append(lines[:len(lines)-1], "programs that run have it still; have systemd read it again:", command("systemctl --user daemon-reload"))
+	}
+	return lines
 }
 
 // ofKubeconfig is for users' tokens, which come first, and for others, which import leaves.
-func (c cure) ofKubeconfig(found []find) string {
+func (c cure) ofKubeconfig(found []find) []string {
 	beside := slices.IndexFunc(found, func(f find) bool { return len(f.Command) == 0 })
-	switch beside {
-	case -1:
-		return quotedWords(found[0].Command)
-	case 0:
-		return "it is no user's token, which import takes out: " + c.run(nil, "COMMAND") + ", and delete the line"
+	if beside == 0 {
+		return c.run("import leaves what is no user's token: delete the line, and use", nil, "COMMAND")
 	}
-	return quotedWords(found[0].Command) + "; import leaves what is no user's token: delete these lines"
+	lines := []string{command(quotedWords(found[0].Command))}
+	if beside > 0 {
+		lines = append(lines, "import leaves what is no user's token: delete these lines")
+	}
+	return lines
 }
 
-// first is what comes before all else where the agent has no token yet.
-func (c cure) first() string {
+// command marks a line as one that can be copied.
+func command(line string) string { return "  " + line }
+
+// say is a sentence and the commands that it speaks of. Where the agent has no token
+// yet, one that adds it comes first.
+func (c cure) say(sentence string, commands ...string) []string {
+	lines := []string{sentence}
 	if c.none {
-		return "cwagent add NAME, then "
+		lines = append(lines, command("cwagent add NAME"))
 	}
-	return ""
+	for _, line := range commands {
+		lines = append(lines, command(line))
+	}
+	return lines
 }
 
-// run gives a command the token in its environment.
-func (c cure) run(vars []string, command string) string {
-	words := c.first() + "cwagent run " + c.name
+// run gives a program the token in its environment.
+func (c cure) run(sentence string, vars []string, program string) []string {
+	words := "cwagent run " + c.name
 	switch {
 	case slices.Equal(vars, cleartext.Known[:1]):
 	case len(vars) > 4:
@@ -117,25 +153,25 @@ func (c cure) run(vars []string, command string) string {
 			words += " --env " + v
 		}
 	}
-	return words + " -- " + command
+	return c.say(sentence, words+" -- "+program)
 }
 
 // another replaces a token that others may have seen.
 func (c cure) another() string {
 	if c.none {
-		return "make another in the Console, and delete this one there"
+		return "make another in the Console, and delete the old one there"
 	}
 	return "cwagent rotate " + c.name + ", and delete the old one in the Console"
 }
 
 // variablesOf returns the variables that have the token, each once, if a program can get
 // all of them.
-func variablesOf(found []find, prefix string) (vars []string) {
+func variablesOf(found []find) (vars []string) {
 	for _, f := range found {
 		if strings.EqualFold(f.Variable, "authorization") {
 			continue // a header's
 		}
-		if v := prefix + f.Variable; environmentName.MatchString(f.Variable) && !slices.Contains(vars, v) {
+		if v := f.Variable; environmentName.MatchString(f.Variable) && !slices.Contains(vars, v) {
 			vars = append(vars, v)
 		}
 	}
@@ -144,7 +180,7 @@ func variablesOf(found []find, prefix string) (vars []string) {
 
 // fromHistory takes lines out of a history. A shell writes what was typed into it when it
 // ends, so that this one must end without.
-func fromHistory(file string, found []find) string {
+func fromHistory(file string, found []find) []string {
 	var patterns []string
 	for _, f := range found {
 		p := tokenPrefix
@@ -156,7 +192,11 @@ func fromHistory(file string, found []find) string {
 		}
 	}
 	if filepath.Base(file) == "fish_history" {
-		return "in fish: history delete --contains " + strings.Join(patterns, "; history delete --contains ")
+		lines := []string{"in fish:"}
+		for _, p := range patterns {
+			lines = append(lines, command("history delete --contains "+p))
+		}
+		return lines
 	}
 	inPlace := "sed -i"
 	if runtime.GOOS == "darwin" {
@@ -170,5 +210,6 @@ func fromHistory(file string, found []find) string {
 	for _, p := range patterns {
 		inPlace += " -e '/" + p + "/d'"
 	}
-	return "close all other shells, then " + inPlace + " " + quotedWord(file) + " && kill -9 $$ (a shell that ends as usual may write it back)"
+	return []string{"close all other shells; kill ends this one before it saves:",
+		command(inPlace + " \\"), command("    " + quotedWord(file) + " &&"), command("kill -9 $$")}
 }

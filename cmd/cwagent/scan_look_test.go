@@ -133,7 +133,7 @@ func TestScanShowsNoToken(t *testing.T) {
 	}
 	how := cure{name: "prod"}
 	for i := range s.Found {
-		s.Found[i].Cure = how.words(s.Found[i : i+1])
+		s.Found[i].Cure = strings.Join(how.words(s.Found[i:i+1]), "\n")
 	}
 	s.print(how)
 	all, err := json.Marshal(s)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -11,15 +12,21 @@ const scanLines = 20
 
 // print shows what was found, by file, and what was not looked at.
 func (s *scanner) print(c cure) {
+	shown := ""
 	for from := 0; from < len(s.Found); {
 		to := from + 1
 		for to < len(s.Found) && s.Found[to].File == s.Found[from].File {
 			to++
 		}
-		s.printFile(c, s.Found[from:to])
+		shown += s.printFile(c, s.Found[from:to])
 		from = to
 	}
-	if len(c.choice) > 0 && len(s.Found) > 0 {
+	// import says that itself
+	if slices.ContainsFunc(s.Found, func(f find) bool { return len(f.Command) == 0 }) {
+		shown += " " + c.another()
+		fmt.Fprintf(s.err, "note: a token that has lain in clear may have been read or copied:\n      %s\n", c.another())
+	}
+	if len(c.choice) > 0 && strings.Contains(shown, " NAME") {
 		fmt.Fprintf(s.err, "note: NAME is one of %s\n", strings.Join(c.choice, ", "))
 	}
 	for i, why := range s.Unread {
@@ -41,9 +48,26 @@ func (s *scanner) print(c cure) {
 	fmt.Fprintf(s.out, "%s found, %s searched\n", counted(len(s.Found), "token"), counted(s.Files, "file"))
 }
 
-// printFile shows the finds of one file.
-func (s *scanner) printFile(c cure, found []find) {
-	fmt.Fprintf(s.out, "%s\n  take it out: %s\n", printable(found[0].File), c.words(found))
+// printFile shows the finds of one file, and returns what it says is to be done.
+func (s *scanner) printFile(c cure, found []find) string {
+	lines := c.words(found)
+	fmt.Fprintf(s.out, "%s\n  take it out:", printable(found[0].File))
+	for i, line := range lines {
+		if i == 0 && !strings.HasPrefix(line, " ") {
+			fmt.Fprintf(s.out, " %s\n", line)
+			continue
+		}
+		if i == 0 {
+			fmt.Fprintln(s.out)
+		}
+		fmt.Fprintf(s.out, "    %s\n", line)
+	}
+	s.printPlaces(found)
+	return strings.Join(lines, "\n")
+}
+
+// printPlaces shows where in their file they are.
+func (s *scanner) printPlaces(found []find) {
 	for i, f := range found {
 		if i == scanLines && f.Kind != kindKubeconfig {
 			fmt.Fprintf(s.out, "  and %d more\n", len(found)-i)
@@ -57,7 +81,7 @@ func (s *scanner) printFile(c cure, found []find) {
 func (f find) place() string {
 	switch {
 	case len(f.Command) > 0:
-		return fmt.Sprintf("line %d, user %s %s", f.Line, printable(f.User), f.ID)
+		return strings.TrimRight(fmt.Sprintf("line %d, user %s %s", f.Line, printable(f.User), f.ID), " ")
 	case f.Line == 0 && f.Variable == "":
 		return "near its end"
 	case f.Line == 0:
