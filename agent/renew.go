@@ -37,14 +37,7 @@ func (a *Agent) renew(ctx context.Context, c *credential, o order) error {
 		waits := t // t is going to change
 		a.revise(c.name, func(next *credential) { next.pending = &waits })
 	}
-	err := error(nil)
-	switch {
-	case c.token.refused == "" && c.token.secret.Equal(t.secret):
-		err = nothingNew(c.token, t) // and nobody has to be asked about it
-	case c.held && !o.byHand && a.decide(c, a.Now()).usable() && a.gaveWay(ctx, c, t):
-		err = errSame // a person went back from that one
-	}
-	if err != nil {
+	if err := a.unwanted(ctx, c, t, o); err != nil {
 		a.revise(c.name, func(next *credential) { next.pending = nil })
 		return err
 	}
@@ -74,6 +67,18 @@ func (a *Agent) renew(ctx context.Context, c *credential, o order) error {
 		t.identity = now.owner()
 	}
 	a.takeOver(ctx, now, t, source.Kind())
+	return nil
+}
+
+// unwanted says why a token of the source is not to become the current one, whoever would
+// vouch for it; nil: nothing is known against it.
+func (a *Agent) unwanted(ctx context.Context, c *credential, t token, o order) error {
+	switch {
+	case c.token.refused == "" && c.token.secret.Equal(t.secret):
+		return nothingNew(c.token, t) // and nobody has to be asked about it
+	case c.held && !o.byHand && a.decide(c, a.Now()).usable() && a.gaveWay(ctx, c, t):
+		return errSame // a person went back from that one
+	}
 	return nil
 }
 

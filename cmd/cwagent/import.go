@@ -34,12 +34,7 @@ type importFlags struct {
 	renameContext []string // OLD=NEW, or NEW alone
 }
 
-func (c *cli) newImport() *cobra.Command {
-	var fl importFlags
-	cmd := &cobra.Command{
-		Use:   "import [FILE...]",
-		Short: "Take static tokens out of kubeconfigs",
-		Long: `Take static tokens out of kubeconfigs: hand them to the agent, and put a
+const importHelp = `Take static tokens out of kubeconfigs: hand them to the agent, and put a
 reference to cwagent-credential in their place. Nothing else in the file changes,
 and "cwagent restore FILE" takes it back. What is going to happen is shown first,
 as a diff without secrets.
@@ -79,7 +74,14 @@ looked at. With -o json each place has: file, line (0 in a history that was read
 its end), kind (kubeconfig, env, shell, history, tfvars, tfstate, pulumi, ansible,
 object-storage, cwic, netrc, other), user (of a kubeconfig), variable (else, if it has
 one), cure (what to do: lines, of which commands are indented) and command (of a
-kubeconfig: what takes it out; else empty).`,
+kubeconfig: what takes it out; else empty).`
+
+func (c *cli) newImport() *cobra.Command {
+	var fl importFlags
+	cmd := &cobra.Command{
+		Use:   "import [FILE...]",
+		Short: "Take static tokens out of kubeconfigs",
+		Long:  importHelp,
 		Example: `  cwagent import --expires 30d ~/Downloads/CWKubeconfig_cwtoken-3f9a1c7e-prod
   cwagent import --merge ~/Downloads/CWKubeconfig_cwtoken-3f9a1c7e-prod
   cwagent import --dry-run

@@ -53,14 +53,7 @@ func (s *Server) dispatch(ctx context.Context, f ipc.Frame, room []byte) (ipc.Fr
 		})
 	case ipc.OpAddAll:
 		return handle(ctx, f, func(ctx context.Context, rs []ipc.AddRequest) ([]ipc.AddReply, error) {
-			secrets := bytes.Split(f.Parts[1], []byte("\n"))
-			if len(secrets) != len(rs) {
-				return nil, &ipc.Error{Code: ipc.CodeMalformed, What: "request: it has not one token for each name", Hint: "no token has a line break"}
-			}
-			for i := range rs {
-				rs[i].Secret = s.secret(secrets[i])
-			}
-			return s.Agent.AddAll(ctx, rs)
+			return s.addAll(ctx, rs, f.Parts[1])
 		})
 	case ipc.OpForget:
 		return handle(ctx, f, nothing(s.Agent.Forget))
@@ -100,6 +93,18 @@ func (s *Server) dispatch(ctx context.Context, f ipc.Frame, room []byte) (ipc.Fr
 		What: fmt.Sprintf("agent: operation %d is unknown to it", f.Kind),
 		Hint: "restart the agent after an upgrade",
 	}
+}
+
+// addAll hands over tokens, one a line, in the order of their requests.
+func (s *Server) addAll(ctx context.Context, rs []ipc.AddRequest, tokens []byte) ([]ipc.AddReply, error) {
+	secrets := bytes.Split(tokens, []byte("\n"))
+	if len(secrets) != len(rs) {
+		return nil, &ipc.Error{Code: ipc.CodeMalformed, What: "request: it has not one token for each name", Hint: "no token has a line break"}
+	}
+	for i := range rs {
+		rs[i].Secret = s.secret(secrets[i])
+	}
+	return s.Agent.AddAll(ctx, rs)
 }
 
 // secret makes a secret of a part of a request.

@@ -186,14 +186,7 @@ func (s *Server) serve(ctx, patient context.Context, conn net.Conn, w *waiter) {
 			// The value could quote a request: only its type is logged.
 			s.Log.Error("request panicked", "type", fmt.Sprintf("%T", r))
 		}
-		// Not after Close: who sees the end and connects anew is no one too many.
-		s.mu.Lock()
-		s.waiting.removeLocked(w)
-		if !w.evicted {
-			s.open--
-		}
-		s.mu.Unlock()
-		conn.Close()
+		s.end(conn, w)
 	}()
 	p, err := s.identify(conn)
 	if err != nil {
@@ -243,6 +236,18 @@ func (s *Server) serve(ctx, patient context.Context, conn net.Conn, w *waiter) {
 		s.Answered(ipc.Op(req.Kind), ipc.Code(reply.Kind), now.Sub(came))
 	}
 	s.write(conn, reply, now)
+}
+
+// end closes a connection, and not before it is no one any more that is counted: who
+// sees the end and connects anew is no one too many.
+func (s *Server) end(conn net.Conn, w *waiter) {
+	s.mu.Lock()
+	s.waiting.removeLocked(w)
+	if !w.evicted {
+		s.open--
+	}
+	s.mu.Unlock()
+	conn.Close()
 }
 
 // gave reports whether the reply to a fetch is what was asked for.
