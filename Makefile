@@ -72,7 +72,7 @@ check: ## formatting, vet, and that it builds for the other systems
 
 test: build testbed check ## unit tests, scripts, and everything end to end
 	./.ci/deps --check
-	$(GO) test -race -timeout 10m ./...
+	$(GO) test -race -timeout 20m ./...
 	cd cmd/testbed && CGO_ENABLED=0 $(GO) test -trimpath $(BEDTEST)
 
 bench: build ## start-up, memory and crowd, as ratios in one run
