@@ -33,11 +33,11 @@ func (a *Agent) Keys(ctx context.Context, r ipc.KeysRequest) (ipc.Secret, error)
 	defer cancel()
 	answer, err := a.keysOf(ctx, r.Name)
 	if err != nil {
-		a.Log.WarnContext(ctx, "object storage keys not given out", "credential", shownName(r.Name), "why", err.Error())
+		a.Log.WarnContext(ctx, KeysNotGivenOut, "credential", shownName(r.Name), "why", err.Error())
 		return ipc.Secret{}, err
 	}
 	a.given.Store(a.Now().UnixNano())
-	a.Log.InfoContext(ctx, "object storage keys given out", "credential", r.Name)
+	a.Log.InfoContext(ctx, KeysGivenOut, "credential", r.Name)
 	return answer, nil
 }
 

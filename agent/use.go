@@ -11,6 +11,13 @@ import (
 // asked.
 const NotGivenOut = "not given out"
 
+// KeysGivenOut and KeysNotGivenOut are the same of object storage keys. S3 programs ask
+// for them as often as kubectl for tokens.
+const (
+	KeysGivenOut    = "object storage keys given out"
+	KeysNotGivenOut = "object storage keys not given out"
+)
+
 // A Use is one token that was given to a plugin.
 type Use struct {
 	At         time.Time

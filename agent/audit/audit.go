@@ -13,7 +13,8 @@
 // of a caller that has ended by then the pid is all that is known.
 //
 // Repeats are folded where they are written, so that the file stays small. The first
-// token that a caller is given, and the first that it is refused, stands there at once.
+// token that a caller is given, and the first that it is refused, stands there at once;
+// so do object storage keys.
 // Those that the same chain of programs gets for the same credential after that are
 // summed, and the sum is written a minute later. So 100,000 fetches are 100,000 in
 // the file, sums and drops added, after an agent that left in order; one that is
@@ -76,7 +77,8 @@ type queue struct {
 type entry struct {
 	use  agent.Use
 	body string        // a JSON object without its braces; empty: it is a use
-	fold bool          // a fetch
+	plug bool          // a plugin asked, and whoever runs that is told of
+	fold bool          // programs ask for it again and again
 	seen *peer.Program // what the one who asked runs; nil: nobody has looked
 }
 
@@ -105,7 +107,9 @@ func (l *Log) Handle(ctx context.Context, r slog.Record) error {
 	}
 	e := entry{use: agent.Use{At: r.Time}, body: strings.TrimSuffix(strings.TrimPrefix(body, "{"), "}")}
 	e.use.Peer, _ = peer.FromContext(ctx)
-	if e.fold = r.Message == agent.NotGivenOut; !e.fold && e.use.Peer.Start != 0 {
+	e.plug = r.Message == agent.NotGivenOut
+	e.fold = e.plug || r.Message == agent.KeysGivenOut || r.Message == agent.KeysNotGivenOut
+	if !e.plug && e.use.Peer.Start != 0 {
 		// It waits for an answer now, and is gone when it has got that. kubectl stays.
 		if prog, err := peer.Look(e.use.Peer.Process); err == nil {
 			e.seen = &prog
@@ -122,7 +126,7 @@ func (l *Log) WithAttrs(a []slog.Attr) slog.Handler { return &Log{l.Handler.With
 func (l *Log) WithGroup(name string) slog.Handler { return &Log{l.Handler.WithGroup(name), l.queue} }
 
 // Given implements agent.Audit.
-func (q *queue) Given(u agent.Use) { q.put(entry{use: u, fold: true}) }
+func (q *queue) Given(u agent.Use) { q.put(entry{use: u, plug: true, fold: true}) }
 
 func (q *queue) put(e entry) {
 	select {

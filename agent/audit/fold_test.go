@@ -127,22 +127,27 @@ func TestFoldRefusals(t *testing.T) {
 		for range 10 {
 			slog.New(l).WarnContext(ctx, agent.NotGivenOut, "credential", "prod", "why", "it expired")
 			slog.New(l).InfoContext(ctx, "token revealed", "credential", "prod")
+			slog.New(l).InfoContext(ctx, agent.KeysGivenOut, "credential", "prod")
 		}
 		stop()
-		refused, revealed := uint64(0), 0
+		refused, keys, revealed := uint64(0), uint64(0), 0
 		all := records(t, w.dir)
 		for _, r := range all {
 			switch r.Msg {
 			case agent.NotGivenOut:
 				refused += max(r.Times, 1)
+			case agent.KeysGivenOut:
+				if keys += max(r.Times, 1); r.PID != 1020 {
+					t.Errorf("%+v", r)
+				}
 			case "token revealed":
 				if revealed++; r.PID != 1020 {
 					t.Errorf("%+v", r)
 				}
 			}
 		}
-		if refused != 10 || revealed != 10 || len(all) != 12 {
-			t.Errorf("%d refused, %d revealed, %d records", refused, revealed, len(all))
+		if refused != 10 || keys != 10 || revealed != 10 || len(all) != 14 {
+			t.Errorf("%d refused, %d keys, %d revealed, %d records", refused, keys, revealed, len(all))
 		}
 	})
 }

@@ -96,7 +96,7 @@ func (w *writer) take(e entry) {
 	// Who asks for a token is a plugin, which somebody has started to ask; everybody
 	// else asks for themselves.
 	p := e.use.Peer.Process
-	if e.fold && e.use.Peer.Parent.PID != 0 {
+	if e.plug && e.use.Peer.Parent.PID != 0 {
 		p = e.use.Peer.Parent // it cannot be seen where the plugin has ended
 	}
 	w.since.Store(time.Now().UnixNano())
