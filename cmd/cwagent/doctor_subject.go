@@ -15,7 +15,7 @@ import (
 
 // statusTime is how long the agent may take for its status: verifying tokens comes
 // after that.
-const statusTime = 1500 * time.Millisecond
+const statusTime = 2 * time.Second
 
 // A subject is what several checks look at, each thing once and when the first one
 // asks.
