@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -44,8 +45,8 @@ const (
 func lookKuberc(ctx context.Context, p *subject) []finding {
 	rc := kuberc{path: p.getenv("KUBERC")}
 	switch rc.explicit = rc.path != ""; {
-	case rc.path == "off":
-		return nil
+	case rc.path == "off", strings.EqualFold(p.getenv("KUBECTL_KUBERC"), "false"):
+		return nil // kubectl looks at none
 	case !rc.explicit:
 		rc.path = filepath.Join(p.getenv("HOME"), ".kube", "kuberc")
 	}
@@ -56,7 +57,9 @@ func lookKuberc(ctx context.Context, p *subject) []finding {
 	if err != nil {
 		return []finding{rc.ignored("kuberc cannot be read", err.Error(), "correct KUBERC, or its permissions")}
 	}
-	rc.text = text
+	if rc.text = text; len(text) == 0 {
+		return nil // kubectl takes it for one that is not there
+	}
 	if err := yaml.NewDecoder(bytes.NewReader(text)).Decode(&rc); err != nil {
 		return []finding{rc.ignored("kuberc cannot be read", rc.path+": not YAML, or another shape", "mend it by hand")}
 	}
@@ -95,13 +98,18 @@ func (rc *kuberc) ignored(cause, proof, mend string) finding {
 // judgeAllowlist says which of the plugins that kubeconfigs name a list leaves out.
 func (p *subject) judgeAllowlist(rc kuberc, minor int) (found []finding) {
 	var allowed []string
-	for _, e := range rc.Allowlist {
-		switch {
+	for i, e := range rc.Allowlist {
+		program := e.Name + e.Command
+		switch clean := filepath.Clean(program); {
 		case e.Name != "" && e.Command != "":
 			return []finding{rc.ignored("an entry of kuberc's allowlist has both name and command", rc.at(allowlistKey), "kubectl 1.35 wants name, 1.36 and later command: keep that")}
+		case program == "":
+			return []finding{rc.blocks(fmt.Sprintf("entry %d of kuberc's allowlist is empty, and kubectl refuses to run", i+1), rc.at(allowlistKey), "take it out")}
+		case clean != program:
+			return []finding{rc.blocks("a path in kuberc's allowlist is longer than it need be, and kubectl refuses to run", rc.at(allowlistKey)+": "+program, "write it as "+clean)}
 		case e.Name == "" && minor == 35:
 		default:
-			allowed = append(allowed, e.Name+e.Command)
+			allowed = append(allowed, program)
 		}
 	}
 	var seen []string
