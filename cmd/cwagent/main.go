@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"github.com/cwagent/cwagent/credplugin"
@@ -32,9 +33,18 @@ func run() int {
 	c := &cli{in: os.Stdin, out: os.Stdout, err: os.Stderr, getenv: os.Getenv, now: time.Now, deaf: deaf}
 	root := newRoot(c)
 	remind := c.reminder(root)
-	code := c.report(root.ExecuteContext(ctx))
+	cmd, err := root.ExecuteContextC(ctx)
+	code := c.report(advised(cmd, err))
 	remind(ctx)
 	return code
+}
+
+// advised is an error of cobra's own about cmd with a hint, as all others have one.
+func advised(cmd *cobra.Command, err error) error {
+	if err != nil && strings.HasPrefix(err.Error(), "unknown command ") {
+		return fail(cmd.CommandPath()+" --help", "%v", err)
+	}
+	return err
 }
 
 // hearing returns a context that an interrupt ends. From deaf on one ends the

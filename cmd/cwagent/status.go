@@ -44,7 +44,8 @@ one is expired, refused, locked or empty; 3 the agent cannot be reached. The
 worst wins. With --warn and --crit, which are for monitors, 1 and 2 mean that a
 credential has so much time left or less, and none left is 2 as before; of one with
 standby tokens the last one's end counts; one that a source renews by itself is 1
-when it is due; one whose end nobody knows is 0.
+when it is due; one whose end nobody knows is 0; 3 is whatever the agent says
+instead, such as that it has no such credential.
 
 --short is for the prompt of a shell: the credential that needs you most, such as
 "prod 3d" or "prod expired"; nothing if none does or no agent answers within 0.2 s,
@@ -95,7 +96,7 @@ func (c *cli) runStatus(ctx context.Context, name string, f statusFlags) error {
 		return c.watchStatus(ctx, name, f)
 	}
 	s, err := c.status(ctx, name)
-	if unreachable(err) {
+	if unreachable(err) || err != nil && f.warn+f.crit != "" {
 		c.report(err)
 		return exitCode(exitUnreachable)
 	}

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/term"
@@ -48,6 +50,9 @@ func (c *cli) watchStatus(ctx context.Context, name string, f statusFlags) error
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	// What ends a program otherwise would leave a terminal without a cursor.
+	ctx, deaf := signal.NotifyContext(ctx, syscall.SIGHUP, syscall.SIGQUIT)
+	defer deaf()
 	restore, err := w.enter(stop)
 	if err != nil {
 		return err
