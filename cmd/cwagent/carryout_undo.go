@@ -14,7 +14,8 @@ import (
 
 // undo takes back what was added, the last first. A credential that has changed
 // since is left: another import may have rewritten a file to it. So is one that a
-// file names: its token may be nowhere else by now.
+// file names: its token may be nowhere else by now. A token that took the place of
+// another one stays, and is told of.
 func (p *planner) undo(ctx context.Context, pl *plan, done []ipc.AddReply) error {
 	ctx, cancel := context.WithTimeout(ctx, settling)
 	defer cancel()
@@ -29,6 +30,8 @@ func (p *planner) undo(ctx context.Context, pl *plan, done []ipc.AddReply) error
 				continue
 			}
 			err = p.agent.Forget(ctx, ipc.ForgetRequest{Name: name, IfRevision: r.Credential.Revision})
+		case r.Outcome == ipc.OutcomeReplaced: // the one before may be dead
+			fmt.Fprintf(p.err, "note: credential %s has the token of %s by now, which still lies there, too: import it again when nothing is in the way\n", name, printable(pl.File))
 		case len(r.Bound) > 0:
 			_, err = p.agent.Servers(ctx, ipc.ServersRequest{Name: name, Unbind: r.Bound})
 		}
