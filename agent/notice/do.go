@@ -41,12 +41,26 @@ func (t *Teller) do(ctx context.Context, p Step, now time.Time) (again bool) {
 	return again
 }
 
-// serve forgets the numbers of another server.
+// doubts reports whether there is a notice that a server has shown or not.
+func (t *Teller) doubts() bool {
+	for _, s := range t.shown {
+		if s.Unsure {
+			return true
+		}
+	}
+	return false
+}
+
+// serve forgets the numbers of another server, and what that one has perhaps not shown:
+// it has gone with it.
 func (t *Teller) serve(session string) {
 	if session == t.server {
 		return
 	}
-	for key := range t.shown {
+	for key, s := range t.shown {
+		if s.Unsure {
+			delete(t.shown, key)
+		}
 		t.number(key, 0)
 	}
 	t.server, t.sum = session, 0
@@ -70,6 +84,7 @@ func (t *Teller) show(ctx context.Context, p Step, before Memory) (again bool) {
 			return true
 		}
 		t.number(m.Key(), id)
+		t.doubt(m, err)
 		t.record(m, "shown", err)
 	}
 	if len(p.Summed) > 0 {
@@ -80,11 +95,20 @@ func (t *Teller) show(ctx context.Context, p Step, before Memory) (again bool) {
 		}
 		t.sum = id
 		for _, m := range p.Summed {
+			t.doubt(m, err)
 			t.record(m, "counted", err)
 		}
 	}
 	t.fails = 0
 	return false
+}
+
+// doubt notes that a matter is shown or not, if there was an error.
+func (t *Teller) doubt(m Matter, err error) {
+	if s, ok := t.shown[m.Key()]; ok && err != nil {
+		s.Unsure = true
+		t.shown[m.Key()] = s
+	}
 }
 
 // undo has matters be as if they had not been planned.

@@ -12,6 +12,7 @@ type Shown struct {
 	Credential string        `json:"credential,omitempty"` // of the matter
 	Summed     bool          `json:"summed,omitempty"`     // it was one of several that came at once, and only counted
 	ID         uint32        `json:"id,omitempty"`         // of the server that shows it still; 0: none does
+	Unsure     bool          `json:"unsure,omitempty"`     // the server took it, perhaps, and did not say so
 }
 
 // A Memory is what was shown, by the key of the matter.

@@ -140,6 +140,11 @@ func (t *Teller) Look(ctx context.Context) (next time.Time) {
 		return now.Add(firstPause)
 	}
 	t.remember()
+	if t.doubts() {
+		if session := t.Desktop.Session(ctx, false); session != "" {
+			t.serve(session)
+		}
+	}
 	matters, next := Look(s, t.now().Steps, now)
 	t.lasting(matters, now)
 	unread := map[string]bool{}

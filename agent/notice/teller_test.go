@@ -230,7 +230,10 @@ func TestServerRefuses(t *testing.T) {
 		w.desk.be(":1.7 bus", errors.New("no answer in time")) // it may be seen, when the server goes on
 		w.pass(10*hour + hour/2)                               // past an hour
 		w.said()
-		w.desk.be(":1.7 bus", nil)
+		w.desk.be(":1.8 bus", nil) // but it was ended
+		w.desk.news()
+		w.said("train expires in 30 minutes")
+		w.desk.be(":1.8 bus", nil)
 		w.pass(day)
 		w.said("train has expired")
 	})

@@ -118,8 +118,14 @@ func (c *cli) status(ctx context.Context, name string) (ipc.Status, error) {
 	if err != nil {
 		return ipc.Status{}, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, statusWait)
+	defer cancel()
 	return a.Status(ctx, ipc.StatusRequest{Name: name, Inspect: true})
 }
+
+// statusWait is how long an agent may take to say how things are. It answers from memory
+// but for the store, which it asks for a second; monitors wait for ten seconds in all.
+const statusWait = 5 * time.Second
 
 func unreachable(err error) bool {
 	return hasCode(err, ipc.CodeUnreachable, ipc.CodeTimeout, ipc.CodeDenied)
