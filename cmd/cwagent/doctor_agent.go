@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"github.com/cwagent/cwagent/credplugin"
 	"github.com/cwagent/cwagent/ipc"
 	"github.com/cwagent/cwagent/ipc/client"
+	"github.com/cwagent/cwagent/ipc/peer"
 )
 
 func lookAgent(ctx context.Context, p *subject) []finding {
@@ -27,8 +29,9 @@ func lookAgent(ctx context.Context, p *subject) []finding {
 		p.beginAgent(ctx, &f)
 		return []finding{f}
 	case hasCode(err, ipc.CodeTimeout):
-		return []finding{{Grade: gradeBroken, Cause: "the agent does not answer", Proof: socket + ": connected, and no answer within " + statusTime.String(),
-			Mend: "end it and start it again", Command: "cwagent service restart"}}
+		f := finding{Grade: gradeBroken, Cause: "the agent does not answer", Proof: socket + ": connected, and no answer within " + statusTime.String()}
+		p.endAgent(ctx, &f, socket)
+		return []finding{f}
 	}
 	f := finding{Grade: gradeBroken, Cause: "the agent does not serve", Proof: socket + ": " + err.Error(), Mend: "it tries again by itself, when that is mended"}
 	var e *ipc.Error
@@ -74,6 +77,33 @@ func (p *subject) beginAgent(ctx context.Context, f *finding) {
 	}
 }
 
+// endAgent says how an agent that hangs is ended and started again. That is left to the
+// person: it may hold tokens that are nowhere else.
+func (p *subject) endAgent(ctx context.Context, f *finding, socket string) {
+	if p.getenv("CWAGENT_SOCKET") == "" {
+		if s, err := stateOf(p.manager(ctx)); err == nil && s.Running {
+			f.Mend, f.Command = "end it and start it again", "cwagent service restart"
+			return
+		}
+	}
+	p.beginAgent(ctx, f)
+	f.Mend, f.fix = "end it, which loses the tokens that it has in memory only, and start it again", nil
+	if pid := listener(ctx, socket); pid != 0 {
+		f.Command = fmt.Sprintf("kill -KILL %d; %s", pid, f.Command) // it would not hear SIGTERM
+	}
+}
+
+// listener is the process that listens at socket; 0 where that cannot be told.
+func listener(ctx context.Context, socket string) int {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", socket)
+	if err != nil {
+		return 0
+	}
+	defer conn.Close()
+	who, _ := peer.Of(conn.(*net.UnixConn))
+	return who.PID
+}
+
 func stateOf(m manager, err error) (serviceState, error) {
 	if err != nil {
 		return serviceState{}, err
@@ -101,9 +131,13 @@ func lookAgents(ctx context.Context, p *subject) []finding {
 		return []finding{{Grade: gradeBroken, Cause: "two agents run: one waits for the other to end", Proof: e.What + agentsSeen(),
 			Mend: "end the other one, if it does not leave by itself"}}
 	}
-	all := p.agents(ctx)
+	all, mute := p.agents(ctx)
+	var found []finding
+	for _, path := range mute {
+		found = append(found, unchecked("the agent at %s does not answer", path))
+	}
 	if len(all) < 2 {
-		return nil
+		return found
 	}
 	var seen []string
 	leaves := all[len(all)-1]
@@ -112,39 +146,42 @@ func lookAgents(ctx context.Context, p *subject) []finding {
 			leaves = a // the manager would only start it again
 		}
 	}
-	return []finding{{Grade: gradeBroken, Cause: fmt.Sprintf("%d agents run: each has tokens that the other has not", len(all)), Proof: strings.Join(seen, ", "),
+	return append(found, finding{Grade: gradeBroken, Cause: fmt.Sprintf("%d agents run: each has tokens that the other has not", len(all)), Proof: strings.Join(seen, ", "),
 		Mend: fmt.Sprintf("have the one at %s save what it can and leave", leaves.Socket),
 		fix: func(ctx context.Context, _ mender) error {
 			return (client.Client{Path: leaves.Socket}).Leave(ctx, ipc.LeaveRequest{})
-		}}}
+		}})
 }
 
 // elsewhereTime is how long an agent may take that listens elsewhere: one that is well
 // answers in a millisecond.
 const elsewhereTime = 500 * time.Millisecond
 
-// agents are those that answer, each once, in the order of the places.
-func (p *subject) agents(ctx context.Context) (all []ipc.AgentInfo) {
+// agents are those that answer, each once, in the order of the places; mute are the
+// places at which somebody listens and does not answer.
+func (p *subject) agents(ctx context.Context) (all []ipc.AgentInfo, mute []string) {
 	ctx, cancel := context.WithTimeout(ctx, elsewhereTime)
 	defer cancel()
 	paths := p.sockets()
-	answers := make([]ipc.AgentInfo, len(paths))
+	answers, errs := make([]ipc.AgentInfo, len(paths)), make([]error, len(paths))
 	var wait sync.WaitGroup
 	for i, path := range paths {
 		wait.Go(func() {
-			if s, err := (client.Client{Path: path}).Status(ctx, ipc.StatusRequest{}); err == nil {
-				answers[i] = s.Agent
-				answers[i].Socket = path
-			}
+			s, err := (client.Client{Path: path}).Status(ctx, ipc.StatusRequest{})
+			answers[i], errs[i] = s.Agent, err
+			answers[i].Socket = path
 		})
 	}
 	wait.Wait()
-	for _, a := range answers {
+	for i, a := range answers {
+		if hasCode(errs[i], ipc.CodeTimeout) {
+			mute = append(mute, paths[i])
+		}
 		if a.PID != 0 && !slices.ContainsFunc(all, func(b ipc.AgentInfo) bool { return a.PID == b.PID }) {
 			all = append(all, a)
 		}
 	}
-	return all
+	return all, mute
 }
 
 // sockets are the places, that of the environment as it is first.
