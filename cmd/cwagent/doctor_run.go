@@ -127,12 +127,8 @@ func (d *diagnosis) printJSON(out io.Writer) error {
 // looked at and what is well.
 func (d *diagnosis) print(out io.Writer) {
 	for _, g := range []grade{gradeBroken, gradeWarning} {
-		for _, k := range d.Checks {
-			for _, f := range k.Findings {
-				if f.Grade == g {
-					f.print(out, k.Name)
-				}
-			}
+		for _, s := range d.said(g) {
+			s.print(out)
 		}
 	}
 	var well, unknown []string
@@ -159,19 +155,53 @@ func (d *diagnosis) print(out io.Writer) {
 	}
 }
 
-func (f *finding) print(out io.Writer, check string) {
-	fmt.Fprintf(out, "%s: %s: %s\n", f.Grade, check, f.Cause)
-	if f.Proof != "" {
-		fmt.Fprintf(out, "  seen: %s\n", f.Proof)
+// A said finding is one that several checks have, or one about several things.
+type said struct {
+	finding
+	checks, seen []string
+}
+
+// said are the findings of a grade, what is the same but for what was seen once.
+func (d *diagnosis) said(g grade) (all []*said) {
+	type key struct{ cause, mend, command string }
+	at := map[key]*said{}
+	for _, k := range d.Checks {
+		for _, f := range k.Findings {
+			if f.Grade != g {
+				continue
+			}
+			is := key{f.Cause, f.Mend, f.Command}
+			if at[is] == nil {
+				at[is] = &said{finding: f}
+				all = append(all, at[is])
+			}
+			s := at[is]
+			s.checks, s.seen = with(s.checks, k.Name), with(s.seen, f.Proof)
+		}
 	}
-	mend := f.Mend
+	return all
+}
+
+func with(all []string, s string) []string {
+	if s == "" || slices.Contains(all, s) {
+		return all
+	}
+	return append(all, s)
+}
+
+func (s *said) print(out io.Writer) {
+	fmt.Fprintf(out, "%s: %s: %s\n", s.Grade, strings.Join(s.checks, ", "), s.Cause)
+	for _, seen := range s.seen {
+		fmt.Fprintf(out, "  seen: %s\n", seen)
+	}
+	mend := s.Mend
 	switch {
 	case mend == "":
-		mend = f.Command
-	case f.Command != "":
-		mend += ": " + f.Command
+		mend = s.Command
+	case s.Command != "":
+		mend += ": " + s.Command
 	}
-	if f.Fixable {
+	if s.Fixable {
 		mend += " (--fix does it)"
 	}
 	fmt.Fprintf(out, "  mend: %s\n", mend)

@@ -74,7 +74,7 @@ func lookTokens(_ context.Context, p *subject) (found []finding) {
 		return append(found, noAgent(err))
 	}
 	for _, v := range verdicts {
-		if f := v.judge(); f != nil {
+		if f := v.judge(p.now()); f != nil {
 			found = append(found, *f)
 		}
 	}
@@ -82,22 +82,22 @@ func lookTokens(_ context.Context, p *subject) (found []finding) {
 }
 
 // judge returns what is wrong, if anything is.
-func (v verdict) judge() *finding {
+func (v verdict) judge(now time.Time) *finding {
 	name, state := v.cred.Name, v.cred.State
 	if v.err == nil {
 		state = v.reply.Credential.State
 	}
-	dead := &finding{Grade: gradeBroken, Mend: "make a new token at " + consolePage + ", and hand it over", Command: "cwagent rotate " + name}
 	switch {
 	case v.err == nil && agent.Life(v.reply.Life) == agent.Rejected && state != ipc.StateValid && state != ipc.StateDue:
-		dead.Cause, dead.Proof = "the server refuses the token of "+name, "asked just now: "+v.reply.Why
-		return dead
+		if isOver(v.cred, now) {
+			return over(v.cred)
+		}
+		return &finding{Grade: gradeBroken, Cause: "the server refuses the token of " + name, Proof: "asked just now: " + v.reply.Why, Mend: newToken, Command: "cwagent rotate " + name}
 	case state == ipc.StateExpired && v.err == nil && agent.Life(v.reply.Life) == agent.Alive:
 		return &finding{Grade: gradeBroken, Cause: name + " is not given out: it has expired by what is known of it, but the server still takes it",
 			Proof: "asked just now: alive", Mend: "say when it ends", Command: "cwagent add " + name + " --same --expires TIME"}
 	case state == ipc.StateExpired:
-		dead.Cause, dead.Proof = "the token of "+name+" has expired", v.cred.Reason
-		return dead
+		return over(v.cred)
 	case v.err != nil:
 		f := unchecked("%s: %v", name, v.err)
 		return &f
@@ -108,14 +108,33 @@ func (v verdict) judge() *finding {
 	return nil
 }
 
+const newToken = "make a new token at " + consolePage + ", and hand it over"
+
+// over is about a token that has expired. What the server says to it is no news then.
+func over(c ipc.Credential) *finding {
+	f := &finding{Grade: gradeBroken, Cause: "the token of " + c.Name + " has expired", Proof: c.Reason, Mend: newToken, Command: "cwagent rotate " + c.Name}
+	if c.Expires != nil {
+		f.Proof = "it expired at " + c.Expires.Local().Format("2006-01-02 15:04:05 MST")
+	}
+	return f
+}
+
+// isOver goes by what is known of a token, whatever came of it since: the state may be
+// refused.
+func isOver(c ipc.Credential, now time.Time) bool {
+	return c.State == ipc.StateExpired || c.Expiry == ipc.ExpiryKnown && c.Expires != nil && !c.Expires.After(now)
+}
+
 func lookExpiry(_ context.Context, p *subject) (found []finding) {
 	s, err := p.status()
 	if err != nil {
 		return []finding{noAgent(err)}
 	}
 	for _, cred := range s.Credentials {
-		renew := finding{Grade: gradeWarning, Proof: orThe(cred.ID), Mend: "make a new token at " + consolePage + ", and hand it over", Command: "cwagent rotate " + cred.Name}
+		renew := finding{Grade: gradeWarning, Proof: orThe(cred.ID), Mend: newToken, Command: "cwagent rotate " + cred.Name}
 		switch {
+		case isOver(cred, p.now()):
+			found = append(found, p.judged(cred.Name)...)
 		case cred.State == ipc.StateDue:
 			renew.Cause, renew.Proof = cred.Name+" needs a new token", cred.Reason
 			found = append(found, renew)
@@ -127,6 +146,17 @@ func lookExpiry(_ context.Context, p *subject) (found []finding) {
 			renew.Cause, renew.Proof = "the token of "+cred.Name+" never ends: whoever has a copy has it for good", "cwagent status "+cred.Name+": never"
 			renew.Mend = "make one that ends, at " + consolePage + ", hand it over, and delete this one there"
 			found = append(found, renew)
+		}
+	}
+	return found
+}
+
+// judged are the words of tokens about one of them.
+func (p *subject) judged(name string) (found []finding) {
+	verdicts, _ := p.verdicts() // the status was there
+	for _, v := range verdicts {
+		if f := v.judge(p.now()); f != nil && v.cred.Name == name {
+			found = append(found, *f)
 		}
 	}
 	return found
