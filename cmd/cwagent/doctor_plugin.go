@@ -48,11 +48,8 @@ func lookPlugin(_ context.Context, p *subject) (found []finding) {
 		if grade == gradeOK {
 			continue
 		}
-		f := finding{Grade: grade, Cause: "users " + strings.Join(g.users, ", ") + " log in by " + cause,
-			Proof: fmt.Sprintf("%s, line %s: %s", g.file.Path, strings.Join(g.lines, ", "), g.command)}
-		if len(g.users) == 1 {
-			f.Cause = "user " + g.users[0] + " logs in by " + cause
-		}
+		f := finding{Grade: grade, Cause: "kubectl logs in by " + cause,
+			Proof: fmt.Sprintf("%s, line %s, user %s: %s", g.file.Path, strings.Join(g.lines, ", "), strings.Join(g.users, ", "), g.command)}
 		if installed == "" {
 			f.Mend = "install it to a lasting place (" + missing + "), then cwagent doctor --fix"
 		} else if sameFile(g.file.Resolved(g.command), installed) && filepath.IsAbs(g.command) {

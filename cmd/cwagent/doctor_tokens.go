@@ -92,12 +92,17 @@ func (v verdict) judge(now time.Time) *finding {
 		if isOver(v.cred, now) {
 			return over(v.cred)
 		}
-		return &finding{Grade: gradeBroken, Cause: "the server refuses the token of " + name, Proof: "asked just now: " + v.reply.Why, Mend: newToken, Command: "cwagent rotate " + name}
+		return refusedBy(v.cred, "asked just now: "+v.reply.Why)
 	case state == ipc.StateExpired && v.err == nil && agent.Life(v.reply.Life) == agent.Alive:
 		return &finding{Grade: gradeBroken, Cause: name + " is not given out: it has expired by what is known of it, but the server still takes it",
 			Proof: "asked just now: alive", Mend: "say when it ends", Command: "cwagent add " + name + " --same --expires TIME"}
 	case state == ipc.StateExpired:
 		return over(v.cred)
+	case state == ipc.StateRefused:
+		return refusedBy(v.cred, v.cred.Reason+"; just now nobody could say")
+	case hasCode(v.err, ipc.CodeTimeout):
+		f := unchecked("%s: nobody has said in time whether its token is alive", name)
+		return &f
 	case v.err != nil:
 		f := unchecked("%s: %v", name, v.err)
 		return &f
@@ -109,6 +114,10 @@ func (v verdict) judge(now time.Time) *finding {
 }
 
 const newToken = "make a new token at " + consolePage + ", and hand it over"
+
+func refusedBy(c ipc.Credential, proof string) *finding {
+	return &finding{Grade: gradeBroken, Cause: "the server refuses the token of " + c.Name, Proof: proof, Mend: newToken, Command: "cwagent rotate " + c.Name}
+}
 
 // over is about a token that has expired. What the server says to it is no news then.
 func over(c ipc.Credential) *finding {

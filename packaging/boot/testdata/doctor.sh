@@ -142,18 +142,18 @@ mend() { # CODE WORDS
   kube
 }
 path /opt/gone/cwagent-credential
-mend 2 '^broken: plugin: user cw-prod logs in by a plugin that is not there$'
+mend 2 '^broken: plugin: kubectl logs in by a plugin that is not there$'
 as_ada sh -c 'mkdir -p ~/.kube/bin ~/src/bin ~/Cellar/cwagent/1.2/bin; cd /usr/bin; cp cwagent-credential ~/.kube/bin/; cp cwagent-credential ~/src/bin; cp cwagent-credential ~/Cellar/cwagent/1.2/bin; touch ~/src/go.mod'
 path bin/cwagent-credential
-mend 1 '^warning: plugin: user cw-prod logs in by a relative path of the plugin'
+mend 1 '^warning: plugin: kubectl logs in by a relative path of the plugin'
 path cwagent-credential
-mend 1 '^warning: plugin: user cw-prod logs in by a plugin without a path'
+mend 1 '^warning: plugin: kubectl logs in by a plugin without a path'
 path $home/Cellar/cwagent/1.2/bin/cwagent-credential
-mend 1 '^warning: plugin: user cw-prod logs in by a plugin in a folder that goes with the next upgrade$'
+mend 1 '^warning: plugin: kubectl logs in by a plugin in a folder that goes with the next upgrade$'
 path $home/src/bin/cwagent-credential
-mend 1 '^warning: plugin: user cw-prod logs in by a plugin in a build folder'
+mend 1 '^warning: plugin: kubectl logs in by a plugin in a build folder'
 path $home/.kube/bin/cwagent-credential
-mend 1 '^warning: plugin: user cw-prod logs in by another plugin than the installed one, /usr/bin/cwagent-credential$'
+mend 1 '^warning: plugin: kubectl logs in by another plugin than the installed one, /usr/bin/cwagent-credential$'
 cmp $home/.kube/config /tmp/imported
 as_ada cwagent restore --yes >/tmp/said
 cat /tmp/said
