@@ -13,9 +13,10 @@ import (
 	"github.com/cwagent/cwagent/ipc"
 )
 
-// statusTime is how long the agent may take for its status: verifying tokens comes
+// statusTime is how long the agent may take for its status, which is more than it waits
+// for another one to end (beginWait): verifying tokens comes
 // after that.
-const statusTime = 2 * time.Second
+const statusTime = 1800 * time.Millisecond
 
 // A subject is what several checks look at, each thing once and when the first one
 // asks.
