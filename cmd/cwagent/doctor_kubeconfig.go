@@ -151,13 +151,14 @@ func hasToken(f *kubeconfig.File) bool {
 }
 
 // twice finds the names that several users of one file have. Which context means which
-// of them nobody can tell any more.
+// of them nobody can tell any more. (kubectl 1.36 refuses such a file, with all that its
+// users have in the message.)
 func twice(f *kubeconfig.File) (found []finding) {
 	count := map[string]int{}
 	for _, name := range f.Names {
 		if count[name]++; count[name] == 2 {
-			found = append(found, finding{Grade: gradeBroken, Cause: fmt.Sprintf("several users are called %s: kubectl takes the first one for all contexts", kubeconfig.HideTokens(name)),
-				Proof: f.Path, Mend: "take the second one out with its cluster and context, and add it as it came, which gives it a name of its own", Command: "cwagent import --merge DOWNLOAD"})
+			found = append(found, finding{Grade: gradeBroken, Cause: fmt.Sprintf("several users are called %s: kubectl refuses the file, and shows what is in it", kubeconfig.HideTokens(name)),
+				Proof: f.Path, Mend: "if kubectl has shown tokens, make others; take the second one out with its cluster and context, and add it as it came, which gives it a name of its own", Command: "cwagent import --merge DOWNLOAD"})
 		}
 	}
 	return found
