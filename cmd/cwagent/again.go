@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/cwagent/cwagent/agent"
 	"github.com/cwagent/cwagent/agent/state"
@@ -48,19 +47,13 @@ func (r *agentRun) beginAgain() error {
 	return nil
 }
 
-// signalLag is how long a signal may take to be noticed.
-const signalLag = 10 * time.Millisecond
-
 // executeAgain does not return unless it fails; then the run is over all the same, and
-// what comes next finds the latch shut.
-// A signal that has come since is heard.
+// what comes next finds the latch shut. An interrupt that has come since is heard.
 func (r *agentRun) executeAgain(signaled context.Context) error {
-	signal.Reset(os.Interrupt, syscall.SIGTERM) // from here on they end the process
-	signal.Ignore(syscall.SIGHUP)               // and this one does not, until the new program takes it
-	select {
-	case <-signaled.Done():
+	r.deaf()                      // from here on an interrupt ends the process
+	signal.Ignore(syscall.SIGHUP) // and this one does not, until the new program takes it
+	if signaled.Err() != nil {
 		return nil
-	case <-time.After(signalLag):
 	}
 	numbers := []string{strconv.Itoa(os.Getpid()), "-1", "-1", "-1", strconv.FormatBool(r.socket.Kept())}
 	for i, f := range r.left {

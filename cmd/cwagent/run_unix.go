@@ -103,6 +103,9 @@ var loud = []syscall.Signal{
 	syscall.SIGQUIT, syscall.SIGILL, syscall.SIGTRAP, syscall.SIGABRT, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGSEGV, syscall.SIGSYS,
 }
 
+// signalLag is how long a signal may take to be noticed.
+const signalLag = 10 * time.Millisecond
+
 // pass ends as the program did: with its exit code, or by the same signal, from which
 // a shell sees that a person has interrupted it.
 func (e ended) pass() error {
