@@ -28,6 +28,7 @@ func (c *cli) mendAll(ctx context.Context, all []examined, fl doctorFlags) (out 
 		other.out = c.err
 		m.cli = &other
 	}
+	out = []fixed{}
 	mended := map[string]bool{} // by the command: it may be the cure of several
 	for _, k := range all {
 		for _, f := range k.Findings {

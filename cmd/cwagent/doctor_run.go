@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -113,13 +112,10 @@ func (d *diagnosis) exit() int {
 }
 
 func (d *diagnosis) printJSON(out io.Writer) error {
-	enc := json.NewEncoder(out)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	return enc.Encode(struct {
+	return writeJSON(out, struct {
 		State  grade      `json:"state"`
 		Checks []examined `json:"checks"`
-		Fixes  []fixed    `json:"fixes,omitempty"`
+		Fixes  []fixed    `json:"fixes,omitzero"` // with --fix, though it be none
 	}{d.state(), d.Checks, d.Fixes})
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -165,8 +164,5 @@ func (p *planner) printJSON() error {
 	}{
 		p.flags.dryRun, append([]*plan{}, p.plans...), append([]*rename{}, p.renames...), p.merge, append([]skip{}, p.skipped...), append([]string{}, p.ours...), append([]offer{}, p.offered...),
 	}
-	enc := json.NewEncoder(p.out)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	return enc.Encode(doc)
+	return writeJSON(p.out, doc)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -103,10 +102,7 @@ func (r *restorer) exit() error {
 // print shows what is going to be done, without the tokens.
 func (r *restorer) print() error {
 	if r.flags.output == "json" {
-		enc := json.NewEncoder(r.out)
-		enc.SetIndent("", "  ")
-		enc.SetEscapeHTML(false)
-		return enc.Encode(struct {
+		return writeJSON(r.out, struct {
 			DryRun bool       `json:"dryRun"`
 			Files  []*restore `json:"files"`
 			Gone   []string   `json:"gone"`

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"text/tabwriter"
 
@@ -41,9 +40,7 @@ that is kept.`,
 				return err
 			}
 			if format == "json" {
-				enc := json.NewEncoder(c.out)
-				enc.SetIndent("", "  ")
-				return enc.Encode(reply)
+				return writeJSON(c.out, reply)
 			}
 			if done != "" {
 				fmt.Fprintf(c.out, "%s is done with\n", done)

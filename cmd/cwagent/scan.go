@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -88,9 +87,7 @@ func (c *cli) runScan(ctx context.Context, roots []string, output string) error 
 	}
 	s.Complete = s.Stopped == "" && len(s.Unread) == 0 && s.NoAccess == 0
 	if output == "json" {
-		enc := json.NewEncoder(c.out)
-		enc.SetIndent("", "  ")
-		if err := enc.Encode(s); err != nil {
+		if err := writeJSON(c.out, s); err != nil {
 			return err
 		}
 	} else {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"text/tabwriter"
 
@@ -24,7 +23,7 @@ first token is stored: nothing falls back to anything later.`,
 		Example: `  cwagent store
   cwagent store init file
   cwagent store migrate file`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := oneOf(format, "table", "json"); err != nil {
 				return err
@@ -38,9 +37,7 @@ first token is stored: nothing falls back to anything later.`,
 				return err
 			}
 			if format == "json" {
-				enc := json.NewEncoder(c.out)
-				enc.SetIndent("", "  ")
-				return enc.Encode(reply)
+				return writeJSON(c.out, reply)
 			}
 			return c.printStores(reply)
 		},
