@@ -94,8 +94,8 @@ a server that has not had it, is left to you.
 Checks:
 ` + checkLines() + `
 Exit codes: 0 all is well; 1 there are warnings, or something could not be looked at;
-2 something is broken. What this machine has not got at all, such as systemd, does not
-count. With -o json: state, the worst of ok, unchecked, warning and
+2 something is broken; 3 the command line is wrong. What this machine has not got at all,
+such as systemd, does not count. With -o json: state, the worst of ok, unchecked, warning and
 broken; checks, each with name, state and findings; a finding has state, cause, proof
 (what was seen), mend (in words), command (a shell's, or empty) and fixable (by --fix).
 With --fix, fixes has what was tried: check, cause, done and error.`,
@@ -113,7 +113,7 @@ With --fix, fixes has what was tried: check, cause, done and error.`,
 	f.BoolVarP(&fl.yes, "yes", "y", false, "with --fix: do not ask")
 	f.StringVarP(&fl.output, "output", "o", "text", "text or json")
 	completeFlag(cmd, "output", "text", "json")
-	return cmd
+	return judging(cmd)
 }
 
 func checkNames() (names []string) {

@@ -117,6 +117,10 @@ func (c *cli) report(err error) int {
 		return 130
 	}
 	io.WriteString(c.err, c.errorText(err))
+	var none noVerdict
+	if errors.As(err, &none) {
+		return exitUnknown
+	}
 	return 1
 }
 

@@ -57,8 +57,7 @@ Exit codes: 3 the agent cannot be reached.`,
 			}
 			reply, err := a.Metrics(cmd.Context(), ipc.MetricsRequest{})
 			if unreachable(err) {
-				c.report(err)
-				return exitCode(exitUnreachable)
+				return noVerdict{err}
 			}
 			if err != nil {
 				return err

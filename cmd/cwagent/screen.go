@@ -20,6 +20,7 @@ type view struct {
 	color   bool
 	utf8    bool // else it is ASCII, as far as names are
 	wide    bool // more columns, of any width
+	one     bool // of the agent's credentials
 }
 
 // The width of what stands before the lines of the head: "agent  ".
@@ -73,8 +74,10 @@ func (v view) head(s ipc.Status) (lines []string) {
 	if len(s.Credentials) == 0 {
 		return append(lines, v.wrap("", "no credentials yet: cwagent import FILE, or cwagent add NAME", nil)...)
 	}
-	summary, _ := statusLine(s, v.now)
-	say("holds", summary)
+	if !v.one {
+		summary, _ := statusLine(s, v.now)
+		say("holds", summary)
+	}
 	return lines
 }
 

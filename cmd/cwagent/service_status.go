@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -50,8 +49,6 @@ var howStarted = map[ipc.Start]string{
 func (c *cli) printService(s serviceState, agent ipc.AgentInfo, why error, output string) error {
 	runs := why == nil
 	if output == "json" {
-		enc := json.NewEncoder(c.out)
-		enc.SetIndent("", "  ")
 		out := struct {
 			serviceState
 			Agent *ipc.AgentInfo `json:"agent,omitempty"`
@@ -59,7 +56,7 @@ func (c *cli) printService(s serviceState, agent ipc.AgentInfo, why error, outpu
 		if runs {
 			out.Agent = &agent
 		}
-		if err := enc.Encode(out); err != nil {
+		if err := writeJSON(c.out, out); err != nil {
 			return err
 		}
 	} else {
@@ -82,7 +79,7 @@ func (c *cli) printService(s serviceState, agent ipc.AgentInfo, why error, outpu
 	case !s.Installed:
 		return exitCode(1)
 	case !runs:
-		return exitCode(exitUnreachable)
+		return exitCode(exitUnknown)
 	}
 	return nil
 }

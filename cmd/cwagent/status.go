@@ -10,15 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/cwagent/cwagent/agent/config"
 	"github.com/cwagent/cwagent/ipc"
-)
-
-// the exit codes of status; the worst credential wins
-const (
-	exitDue         = 1
-	exitDead        = 2
-	exitUnreachable = 3
 )
 
 // statusFlags are what a person asks for beside a name.
@@ -40,12 +32,13 @@ urgent first; with NAME all that is known of one. On a terminal as wide as that 
 in color unless NO_COLOR is set; through a pipe plain and whole.
 
 Exit codes: 0 all is well; 1 a credential is due, in memory only or not saved; 2
-one is expired, refused, locked or empty; 3 the agent cannot be reached. The
-worst wins. With --warn and --crit, which are for monitors, 1 and 2 mean that a
-credential has so much time left or less, and none left is 2 as before; of one with
-standby tokens the last one's end counts; one that a source renews by itself is 1
-when it is due; one whose end nobody knows is 0; 3 is whatever the agent says
-instead, such as that it has no such credential.
+one is expired, refused, locked or empty; 3 nobody can say: the agent cannot be
+reached or has no credential NAME, or the flags are wrong. The worst wins. With --warn
+and --crit, which are for monitors, 1 and 2 mean that a credential has so much time
+left or less, and none left is 2 as before; of one with standby tokens the last one's
+end counts; one that a source renews by itself is 1 when it is due; one whose end
+nobody knows is 0. The first line then says it in the words of monitors, such as
+"WARNING: prod 2d", and -o name writes only the credentials that it is about.
 
 --short is for the prompt of a shell: the credential that needs you most, such as
 "prod 3d" or "prod expired"; nothing if none does or no agent answers within 0.2 s,
@@ -75,7 +68,7 @@ and exit code 0 either way.`,
 	completeFlag(cmd, "output", statusFormats...)
 	completeFlag(cmd, "warn", "14d", "3d", "1d")
 	completeFlag(cmd, "crit", "3d", "1d", "1h")
-	return cmd
+	return judging(cmd)
 }
 
 func (c *cli) runStatus(ctx context.Context, name string, f statusFlags) error {
@@ -96,17 +89,17 @@ func (c *cli) runStatus(ctx context.Context, name string, f statusFlags) error {
 		return c.watchStatus(ctx, name, f)
 	}
 	s, err := c.status(ctx, name)
-	if unreachable(err) || err != nil && f.warn+f.crit != "" {
-		c.report(err)
-		return exitCode(exitUnreachable)
-	}
-	if err == nil {
-		err = c.printStatus(s, f.format, name)
-	}
 	if err != nil {
 		return err
 	}
-	if code := judge(s, c.now()); code != 0 {
+	code, faults := judge.of(s, c.now())
+	if f.warn+f.crit != "" {
+		s = c.printFaults(s, f.format, code, faults)
+	}
+	if err := c.printStatus(s, f.format, name); err != nil {
+		return err
+	}
+	if code != 0 {
 		return exitCode(code)
 	}
 	return nil
@@ -129,92 +122,6 @@ const statusWait = 5 * time.Second
 
 func unreachable(err error) bool {
 	return hasCode(err, ipc.CodeUnreachable, ipc.CodeTimeout, ipc.CodeDenied)
-}
-
-// judge returns what makes an exit code of a status.
-func (f statusFlags) judge() (func(ipc.Status, time.Time) int, error) {
-	if f.warn+f.crit == "" {
-		return func(s ipc.Status, _ time.Time) int { return statusCode(s) }, nil
-	}
-	var l limits
-	for _, x := range []struct {
-		flag, text string
-		d          *time.Duration
-	}{{"--warn", f.warn, &l.warn}, {"--crit", f.crit, &l.crit}} {
-		ok := x.text == ""
-		if !ok {
-			*x.d, ok = config.ParseDuration(x.text)
-		}
-		if !ok {
-			return nil, fail("3d, 8h, 30m", "%s %s: not understood", x.flag, x.text)
-		}
-	}
-	if f.warn != "" && l.crit > l.warn {
-		return nil, fail("--warn comes first: --warn 3d --crit 1d", "--crit %s: more than --warn %s", f.crit, f.warn)
-	}
-	return l.code, nil
-}
-
-func statusCode(s ipc.Status) int {
-	worst := 0
-	if s.Agent.Locked != nil {
-		worst = exitDead
-	}
-	for _, cred := range s.Credentials {
-		switch cred.State {
-		case ipc.StateValid:
-			if !cred.Saved {
-				worst = max(worst, exitDue)
-			}
-		case ipc.StateDue:
-			worst = max(worst, exitDue)
-		default:
-			worst = max(worst, exitDead)
-		}
-	}
-	return worst
-}
-
-// limits are for how long a credential has to last for a monitor to be content.
-type limits struct{ warn, crit time.Duration }
-
-// code is statusCode by the time that is left.
-func (l limits) code(s ipc.Status, now time.Time) int {
-	worst := 0
-	if s.Agent.Locked != nil {
-		worst = exitDead
-	}
-	for _, cred := range s.Credentials {
-		left, known := lasts(cred, now)
-		switch {
-		case cred.State != ipc.StateValid && cred.State != ipc.StateDue, known && left <= l.crit:
-			worst = exitDead
-		case known && left <= l.warn, cred.State == ipc.StateDue && unattended(cred):
-			worst = max(worst, exitDue)
-		}
-	}
-	return worst
-}
-
-// unattended reports whether the next token comes without a person.
-func unattended(c ipc.Credential) bool { return c.Source != "console" && c.Source != "standby" }
-
-// lasts is how long a credential does with the tokens that a person has given it.
-func lasts(c ipc.Credential, now time.Time) (left time.Duration, known bool) {
-	if unattended(c) || c.Expiry != ipc.ExpiryKnown || c.Expires == nil {
-		return 0, false
-	}
-	end := *c.Expires
-	for _, t := range c.Standby {
-		switch {
-		case t.Refused != "":
-		case t.Expiry != ipc.ExpiryKnown || t.Expires == nil:
-			return 0, false
-		case t.Expires.After(end):
-			end = *t.Expires
-		}
-	}
-	return end.Sub(now), true
 }
 
 // view is how a picture of the status has to look where stdout leads to.
@@ -263,7 +170,8 @@ func (c *cli) printStatus(s ipc.Status, format, name string) (err error) {
 	case "wide":
 		v.wide = true
 	}
-	if name != "" && !v.wide {
+	v.one = name != ""
+	if v.one && !v.wide {
 		_, err = fmt.Fprint(c.out, v.details(s, s.Credentials[0]))
 		return err
 	}

@@ -57,7 +57,7 @@ func TestLimits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := judge(tt.s, screenNow); got != tt.want {
+		if got, _ := judge.of(tt.s, screenNow); got != tt.want {
 			t.Errorf("%s: %d, want %d", tt.name, got, tt.want)
 		}
 	}

@@ -23,7 +23,7 @@ first token is stored: nothing falls back to anything later.`,
 		Example: `  cwagent store
   cwagent store init file
   cwagent store migrate file`,
-		Args: noArgs,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := oneOf(format, "table", "json"); err != nil {
 				return err
