@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"os"
 
 	"github.com/cwagent/cwagent/agent/kubeconfig"
@@ -30,6 +31,10 @@ func (c *cli) mendAll(ctx context.Context, all []examined, fl doctorFlags) (out 
 	}
 	out = []fixed{}
 	mended := map[string]bool{} // by the command: it may be the cure of several
+	lock := slices.IndexFunc(all, func(k examined) bool { return k.Name == "lock" })
+	if lock > 0 { // it stands in the way of whatever rewrites a file
+		all = slices.Concat(all[lock:lock+1], all[:lock], all[lock+1:])
+	}
 	for _, k := range all {
 		for _, f := range k.Findings {
 			if f.fix == nil || ctx.Err() != nil || f.Command != "" && mended[f.Command] {
