@@ -151,7 +151,7 @@ func lookSaved(_ context.Context, p *subject) (found []finding) {
 				Mend: "have the agent try it again now, which it does by itself, too", fix: func(ctx context.Context, m mender) error { return m.saveNow(ctx, cred.Name) }})
 		default:
 			found = append(found, finding{Grade: gradeWarning, Cause: fmt.Sprintf("the token of %s is in memory only, and gone when the agent ends", cred.Name), Proof: "it was added with --ephemeral",
-				Mend: "if it is to last, hand it over again: forget it, and add it without that, with its servers", Command: "cwagent forget " + cred.Name + " && cwagent add " + cred.Name})
+				Mend: "if it is to last, hand it over again without that", Command: "cwagent token " + cred.Name + " --raw | cwagent add " + cred.Name})
 		}
 	}
 	return found
