@@ -157,7 +157,7 @@ func (c *cli) runDoctor(ctx context.Context, names []string, fl doctorFlags) err
 	}
 	d := diagnosis{Checks: c.examine(ctx, these)}
 	if fl.output == "text" {
-		d.print(c.out)
+		d.print(c.out, c.view())
 	}
 	if fl.fix {
 		d.Fixes = c.mendAll(ctx, d.Checks, fl)
@@ -165,7 +165,7 @@ func (c *cli) runDoctor(ctx context.Context, names []string, fl doctorFlags) err
 			d.Checks = c.examine(ctx, these)
 			if fl.output == "text" {
 				io.WriteString(c.out, "\nafter that:\n")
-				d.print(c.out)
+				d.print(c.out, c.view())
 			}
 		}
 	}

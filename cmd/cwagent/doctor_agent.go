@@ -124,6 +124,7 @@ func startAgain(ctx context.Context, m mender) error {
 
 // lookAgents asks at each place at which an agent of this person may listen.
 func lookAgents(ctx context.Context, p *subject) []finding {
+	all, mute := p.agents(ctx) // meanwhile the usual one is asked by others
 	_, err := p.status()
 	if hasCode(err, ipc.CodeExists) {
 		var e *ipc.Error
@@ -131,7 +132,6 @@ func lookAgents(ctx context.Context, p *subject) []finding {
 		return []finding{{Grade: gradeBroken, Cause: "two agents run: one waits for the other to end", Proof: e.What + agentsSeen(),
 			Mend: "end the other one, if it does not leave by itself"}}
 	}
-	all, mute := p.agents(ctx)
 	var found []finding
 	for _, path := range mute {
 		found = append(found, unchecked("the agent at %s does not answer", path))

@@ -121,10 +121,10 @@ func (d *diagnosis) printJSON(out io.Writer) error {
 
 // print shows what is wrong, the worst first, then in a line each what could not be
 // looked at and what is well.
-func (d *diagnosis) print(out io.Writer) {
+func (d *diagnosis) print(out io.Writer, v view) {
 	for _, g := range []grade{gradeBroken, gradeWarning} {
 		for _, s := range d.said(g) {
-			s.print(out)
+			s.print(out, v)
 		}
 	}
 	var well, unknown []string
@@ -144,10 +144,10 @@ func (d *diagnosis) print(out io.Writer) {
 		}
 	}
 	for _, cause := range unknown {
-		fmt.Fprintf(out, "not checked: %s: %s\n", strings.Join(about[cause], ", "), cause)
+		printWrapped(out, v.wrap("not checked: ", strings.Join(about[cause], ", ")+": "+cause, nil))
 	}
 	if len(well) > 0 {
-		fmt.Fprintf(out, "ok: %s\n", strings.Join(well, ", "))
+		printWrapped(out, v.wrap("ok: ", strings.Join(well, ", "), nil))
 	}
 }
 
@@ -185,20 +185,26 @@ func with(all []string, s string) []string {
 	return append(all, s)
 }
 
-func (s *said) print(out io.Writer) {
-	fmt.Fprintf(out, "%s: %s: %s\n", s.Grade, strings.Join(s.checks, ", "), s.Cause)
+func (s *said) print(out io.Writer, v view) {
+	printWrapped(out, v.wrap(string(s.Grade)+": ", strings.Join(s.checks, ", ")+": "+s.Cause, nil))
 	for _, seen := range s.seen {
-		fmt.Fprintf(out, "  seen: %s\n", seen)
+		printWrapped(out, v.wrap("  seen: ", seen, nil))
 	}
-	mend := s.Mend
+	var words []string
 	switch {
-	case mend == "":
-		mend = s.Command
-	case s.Command != "":
-		mend += ": " + s.Command
+	case s.Command == "":
+		words = unbroken(s.Mend)
+	case s.Mend == "":
+		words = []string{s.Command}
+	default:
+		words = append(unbroken(s.Mend+":"), s.Command)
 	}
 	if s.Fixable {
-		mend += " (--fix does it)"
+		words = append(words, "(--fix", "does", "it)")
 	}
-	fmt.Fprintf(out, "  mend: %s\n", mend)
+	printWrapped(out, v.wrapWords("  mend: ", words, nil))
+}
+
+func printWrapped(out io.Writer, lines []string) {
+	io.WriteString(out, strings.Join(lines, "\n")+"\n")
 }

@@ -27,7 +27,7 @@ func TestDoctorBounded(t *testing.T) {
 			t.Errorf("it took %v", took)
 		}
 		var out bytes.Buffer
-		d.print(&out)
+		d.print(&out, view{})
 		want := "not checked: hangs: it did not come to an end within 2.5s\nnot checked: spare: no such thing\nok: well\n"
 		if out.String() != want || d.exit() != 1 || d.state() != gradeUnchecked {
 			t.Errorf("exit %d:\n%s", d.exit(), out.String())
@@ -42,7 +42,7 @@ func TestDoctorTidy(t *testing.T) {
 	bad := finding{Grade: gradeBroken, Cause: "a\x1b[2Jb", Proof: "CW-SECRET-one", Mend: "m", Command: "c", fix: func(context.Context, mender) error { return nil }}
 	d := diagnosis{Checks: c.examine(t.Context(), []check{{"x", "", func(context.Context, *subject) []finding { return []finding{bad} }}})}
 	var out bytes.Buffer
-	d.print(&out)
+	d.print(&out, view{})
 	if want := "broken: x: a?[2Jb\n  seen: CW-SECRET-...\n  mend: m: c (--fix does it)\n"; out.String() != want || d.exit() != 2 {
 		t.Errorf("exit %d:\n%s", d.exit(), out.String())
 	}
@@ -84,5 +84,30 @@ func TestDoctorRemoves(t *testing.T) {
 	}
 	if err := removes(path, write())(t.Context(), mender{}); err != nil {
 		t.Error(err)
+	}
+}
+
+// On a terminal lines break between words, and a command stands whole. The same about
+// several things is said once.
+func TestDoctorNarrow(t *testing.T) {
+	t.Parallel()
+	c := &cli{getenv: func(string) string { return "" }, now: time.Now}
+	look := func(seen string) func(context.Context, *subject) []finding {
+		return func(context.Context, *subject) []finding {
+			return []finding{{Grade: gradeWarning, Cause: "a thing that takes many words to say", Proof: seen, Mend: "do it", Command: "rm /a/long/path /another/one"}}
+		}
+	}
+	d := diagnosis{Checks: c.examine(t.Context(), []check{{"one", "", look("here")}, {"two", "", look("there")}})}
+	var out bytes.Buffer
+	d.print(&out, view{width: 40})
+	want := `warning: one, two: a thing that takes
+         many words to say
+  seen: here
+  seen: there
+  mend: do it:
+        rm /a/long/path /another/one
+`
+	if out.String() != want {
+		t.Errorf("%s", out.String())
 	}
 }

@@ -97,31 +97,3 @@ func (v view) cutTo(s string, width int) string {
 	}
 	return runes.Truncate(s, width, tail)
 }
-
-// wrap breaks text at blanks where it is wider than the terminal; the lines after the
-// first are indented as far as before is wide. A word that is too wide stays whole:
-// it is a command or an address, and somebody may want to copy it. Only in a picture
-// that is drawn over and over each line is one of the terminal's.
-func (v view) wrap(before, text string, b brush) (lines []string) {
-	indent := strings.Repeat(" ", runes.StringWidth(before))
-	line := ""
-	flush := func() {
-		whole := line
-		if v.height > 0 && v.width > 0 {
-			whole = v.cutTo(line, max(v.width-len(indent), 1))
-		}
-		lines = append(lines, before+b.on(whole))
-		before, line = indent, ""
-	}
-	for word := range strings.SplitSeq(text, " ") {
-		if line != "" && v.width > 0 && runes.StringWidth(before+line+" "+word) > v.width {
-			flush()
-		}
-		if line != "" {
-			word = " " + word
-		}
-		line += word
-	}
-	flush()
-	return lines
-}

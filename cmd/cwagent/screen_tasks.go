@@ -68,13 +68,8 @@ func (v view) list(head string, all []task) (lines []string) {
 	lines = append(lines, "", paint(v.color).strong.on(v.cut(head)))
 	for _, t := range all {
 		lines = append(lines, v.wrap("", t.about+": "+t.what, t.brush)...)
-		if t.how == "" {
-			continue
-		}
-		if v.height > 0 {
+		if t.how != "" {
 			lines = append(lines, v.wrap("  ", t.how, nil)...)
-		} else {
-			lines = append(lines, "  "+t.how) // the terminal breaks it, so that it can be copied
 		}
 	}
 	return lines
