@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/cwagent/cwagent/agent"
 	"github.com/cwagent/cwagent/ipc"
@@ -107,15 +108,24 @@ func (v view) troubles(c ipc.Credential, locked bool) (all []task) {
 	return all
 }
 
-// refusal is the last request that a credential was not given out for.
+// recalled is how long a refusal is something to do. Who was right to refuse does nothing,
+// and is not told of it for ever.
+const recalled = 24 * time.Hour
+
+// refusal is the last request that a credential was not given out for. It is not called
+// refused: that is what a server does to a token.
 func (v view) refusal(c ipc.Credential) []task {
 	r := c.Refusal
-	if r == nil {
+	if r == nil || v.now.Sub(r.At) >= recalled {
 		return nil
+	}
+	how := "this line goes by itself in " + span(r.At.Add(recalled).Sub(v.now))
+	if r.Hint != "" {
+		how = printableLine(r.Hint) + "; else leave it: " + how
 	}
 	return []task{{
 		rank: rankRefused, about: printable(c.Name), brush: paint(v.color).fair,
-		what: "refused " + span(v.now.Sub(r.At)) + " ago: " + refusedServer(r), how: printableLine(r.Hint),
+		what: "not given out " + span(v.now.Sub(r.At)) + " ago: " + refusedServer(r), how: how,
 	}}
 }
 
@@ -123,7 +133,7 @@ func refusedServer(r *ipc.Refusal) string {
 	if r.Server == nil {
 		return "the caller did not say for which server"
 	}
-	return "not bound to " + serverWords(*r.Server)
+	return "it is not bound to " + serverWords(*r.Server)
 }
 
 // deletions are what a person has to delete in the Console: no program can.

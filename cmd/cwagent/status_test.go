@@ -144,3 +144,14 @@ func TestUTF8Locale(t *testing.T) {
 		}
 	}
 }
+
+// A refusal is not told of for ever.
+func TestRefusalGoes(t *testing.T) {
+	t.Parallel()
+	for age, told := range map[time.Duration]bool{time.Minute: true, 23 * time.Hour: true, day: false} {
+		c := cred("prod", func(c *ipc.Credential) { c.Refusal = &ipc.Refusal{At: *before(age)} })
+		if tasks := (view{now: screenNow}).tasks(statusOf(c)); len(tasks) > 0 != told {
+			t.Errorf("after %v: %q", age, tasks)
+		}
+	}
+}
