@@ -154,7 +154,7 @@ func callError(path string, err error) error {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOTDIR):
 		return &Error{CodeUnreachable, "agent: not running: nobody listens at " + path, StartHint}
 	case errors.As(err, &timeout) && timeout.Timeout():
-		return &Error{CodeTimeout, "agent: no answer in time from " + path, "look at the agent's log, or restart it"}
+		return &Error{CodeTimeout, "agent: no answer in time from " + path, "cwagent doctor says what hangs, and how it is ended"}
 	case errors.Is(err, fs.ErrPermission):
 		return &Error{CodeDenied, "agent: socket " + path + ": permission denied", "the socket must belong to you"}
 	case closed(err):

@@ -50,6 +50,7 @@ func checks() []check {
 		{"service", "it is started at login, by units as they are on disk", lookService},
 		{"config", "config.yaml can be read", lookConfig},
 		{"sources", "programs and files that tokens come from are there", lookSources},
+		{"metrics", "they are written, if config.yaml wants that", lookMetrics},
 		{"store", "the keyring is there, unlocked and answers", lookStore},
 		{"plaintext", "tokens do not lie in the store in clear", lookPlaintext},
 		{"saved", "tokens outlive the agent", lookSaved},

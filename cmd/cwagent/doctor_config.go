@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/cwagent/cwagent/agent/cleartext"
 	"github.com/cwagent/cwagent/agent/config"
@@ -49,6 +51,34 @@ func lookSources(_ context.Context, p *subject) (found []finding) {
 		}
 	}
 	return found
+}
+
+// metricsWait is how long an agent may take until there is a file: it tries all the time.
+const metricsWait = 20 * time.Second
+
+// lookMetrics looks for the file of an agent that has had time to write it: without one a
+// monitor sees nothing, and no alarm.
+func lookMetrics(_ context.Context, p *subject) []finding {
+	cfg, err := p.config()
+	if err != nil {
+		return []finding{unchecked("config.yaml cannot be read")}
+	}
+	if cfg.Textfile == "" {
+		return nil
+	}
+	s, err := p.status()
+	if err != nil {
+		return []finding{noAgent(err)}
+	}
+	_, err = os.Stat(filepath.Dir(cfg.Textfile))
+	if err == nil && p.now().Sub(s.Agent.Started) > metricsWait {
+		_, err = os.Stat(cfg.Textfile)
+	}
+	if err == nil {
+		return nil
+	}
+	return []finding{{Grade: gradeWarning, Cause: "metrics are not written: whoever watches them sees nothing", Proof: configPlace(p) + ", metrics.textfile: " + err.Error(),
+		Mend: "make that folder one that you can write to, or correct the path: the agent tries again by itself, and its log says why it cannot"}}
 }
 
 func configPlace(p *subject) string {

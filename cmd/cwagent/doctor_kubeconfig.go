@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -20,15 +21,24 @@ func lookKubeconfigs(_ context.Context, p *subject) (found []finding) {
 	for _, err := range k.unread {
 		f := finding{Grade: gradeBroken, Cause: "a kubeconfig cannot be read", Proof: kubeconfig.HideTokens(err.Error()), Mend: "mend it by hand"}
 		var e *ipc.Error
-		if errors.As(err, &e) && e.Hint != "" {
+		if errors.As(err, &e) && e.Hint != "" && e.Hint != "name a kubeconfig" { // as import says to who named this one
 			f.Mend = e.Hint
 		}
 		found = append(found, f)
+	}
+	if paths := p.getenv("KUBECONFIG"); paths != "" && !slices.ContainsFunc(filepath.SplitList(paths), exists) {
+		found = append(found, finding{Grade: gradeWarning, Cause: "KUBECONFIG names nothing that is there: kubectl knows no cluster", Proof: "KUBECONFIG is " + paths,
+			Mend: "correct it, or take ~/.kube/config", Command: "unset KUBECONFIG"})
 	}
 	if len(found) == 0 {
 		return k.none()
 	}
 	return found
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return !os.IsNotExist(err)
 }
 
 // none says so where there is nothing to look at.

@@ -34,12 +34,12 @@ func lookServers(_ context.Context, p *subject) (found []finding) {
 	for _, c := range k.calls() {
 		at := fmt.Sprintf("%s, line %d, user %s", c.file.Path, c.Line, kubeconfig.HideTokens(c.User))
 		i := slices.IndexFunc(s.Credentials, func(cred ipc.Credential) bool { return cred.Name == c.Credential })
+		servers, err := k.servers(c.file, c.User)
 		if i < 0 {
 			found = append(found, finding{Grade: gradeBroken, Cause: "a kubeconfig names credential " + c.Credential + ", which the agent has not got", Proof: at,
-				Mend: "hand its token over", Command: "cwagent add " + quotedWord(c.Credential) + " --server URL"})
+				Mend: "hand its token over, if it is meant for the server", Command: addLine(c.Credential, servers)})
 			continue
 		}
-		servers, err := k.servers(c.file, c.User)
 		if err != nil {
 			found = append(found, unchecked("%s: %v", at, err))
 		}
@@ -56,6 +56,20 @@ func lookServers(_ context.Context, p *subject) (found []finding) {
 		}
 	}
 	return found
+}
+
+// addLine is the command that binds a new credential as the kubeconfig has it.
+func addLine(name string, servers []ipc.Server) string {
+	lines := []string{"cwagent add " + quotedWord(name) + " --server URL"}
+	for i, s := range servers {
+		line := agent.ServersLine(quotedWord(name), s)
+		if i == 0 {
+			lines[0] = strings.Replace(line, "cwagent servers "+quotedWord(name)+" --add ", "cwagent add "+quotedWord(name)+" --server ", 1)
+		} else {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, " && ")
 }
 
 // lookEndpoint finds tokens at the wrong one of a cluster's two endpoints, in
