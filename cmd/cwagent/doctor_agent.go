@@ -124,8 +124,11 @@ func startAgain(ctx context.Context, m mender) error {
 
 // lookAgents asks at each place at which an agent of this person may listen.
 func lookAgents(ctx context.Context, p *subject) []finding {
-	all, mute := p.agents(ctx) // meanwhile the usual one is asked by others
-	_, err := p.status()
+	var err error
+	var wait sync.WaitGroup
+	wait.Go(func() { _, err = p.status() }) // one that hangs takes all the time that there is
+	all, mute := p.agents(ctx)
+	wait.Wait()
 	if hasCode(err, ipc.CodeExists) {
 		var e *ipc.Error
 		errors.As(err, &e)

@@ -128,7 +128,7 @@ within 20 exits 0
 exits 0
 echo "doctor, when all is well: $took ms"
 [ $took -lt 3000 ]
-said '^ok: agent, agents, service, config, sources, store, plaintext, saved, tokens, expiry, clock, kubeconfigs, plugin, kuberc, beside, users, servers, endpoint, lock, mode, environment$'
+said '^ok: agent, agents, service, config, sources, metrics, store, plaintext, saved, tokens, expiry, clock, kubeconfigs, import, plugin, kuberc, beside, users, servers, endpoint, lock, mode, environment$'
 cp $home/.kube/config /tmp/imported
 
 say the path of the plugin: gone, relative, with a version in it, where it was built, another one
