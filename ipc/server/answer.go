@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"time"
 
 	"github.com/cwagent/cwagent/ipc"
 )
@@ -167,4 +169,28 @@ func errorFrame(log *slog.Logger, err error) ipc.Frame {
 		e = &ipc.Error{Code: ipc.CodeInternal, What: "agent: " + err.Error(), Hint: "this is a fault of cwagent: please report it"}
 	}
 	return ipc.Frame{Kind: uint16(e.Code), Parts: [3][]byte{[]byte(e.What), []byte(e.Hint)}}
+}
+
+// write sends a reply. A peer that went away or does not read is its own loss.
+func (s *Server) write(conn net.Conn, f ipc.Frame, now time.Time) {
+	buf := buffers.Get().(*[]byte)
+	defer func() { clear(*buf); buffers.Put(buf) }()
+	if f.Version == 0 {
+		f.Version = ipc.Oldest
+	}
+	if ipc.Code(f.Kind) == ipc.CodeVersion {
+		f.Parts[2] = []byte{ipc.Oldest, s.newest()}
+	}
+	_ = conn.SetWriteDeadline(now.Add(writeReply))
+	b := ipc.AppendFrame((*buf)[:0], f)
+	defer clear(b)
+	_, _ = conn.Write(b)
+}
+
+// refuse answers with an error, except where the peer has shown that it is not
+// listening for one.
+func (s *Server) refuse(conn net.Conn, err error) {
+	if err != nil {
+		s.write(conn, errorFrame(s.Log, err), time.Now())
+	}
 }

@@ -278,27 +278,3 @@ func (s *Server) identify(conn net.Conn) (peer.Peer, error) {
 // buffers holds room for a typical request or answer. They are cleared when given
 // back: either may carry a secret.
 var buffers = sync.Pool{New: func() any { b := make([]byte, 8<<10); return &b }}
-
-// write sends a reply. A peer that went away or does not read is its own loss.
-func (s *Server) write(conn net.Conn, f ipc.Frame, now time.Time) {
-	buf := buffers.Get().(*[]byte)
-	defer func() { clear(*buf); buffers.Put(buf) }()
-	if f.Version == 0 {
-		f.Version = ipc.Oldest
-	}
-	if ipc.Code(f.Kind) == ipc.CodeVersion {
-		f.Parts[2] = []byte{ipc.Oldest, s.newest()}
-	}
-	_ = conn.SetWriteDeadline(now.Add(writeReply))
-	b := ipc.AppendFrame((*buf)[:0], f)
-	defer clear(b)
-	_, _ = conn.Write(b)
-}
-
-// refuse answers with an error, except where the peer has shown that it is not
-// listening for one.
-func (s *Server) refuse(conn net.Conn, err error) {
-	if err != nil {
-		s.write(conn, errorFrame(s.Log, err), time.Now())
-	}
-}
