@@ -121,7 +121,7 @@ func (v view) refusal(c ipc.Credential) []task {
 	}
 	how := "this line goes by itself in " + span(r.At.Add(recalled).Sub(v.now))
 	if r.Hint != "" {
-		how = printableLine(r.Hint) + "; else leave it: " + how
+		how += "; " + printableLine(r.Hint) // a command stands last, for copying
 	}
 	return []task{{
 		rank: rankRefused, about: printable(c.Name), brush: paint(v.color).fair,
