@@ -72,7 +72,7 @@ func (p *subject) installedPlugin() (path, missing string) {
 	}
 	if records, err := p.records(); err == nil && len(records) > 0 {
 		if folder, err := p.rewrittenFiles(); err == nil {
-			if path, err = p.chosenPlugin(folder); err == nil && fleeting(path) == "" {
+			if path, err = p.chosenPlugin(folder); err == nil {
 				return path, ""
 			}
 		}
