@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/godbus/dbus/v5"
 )
@@ -57,12 +58,18 @@ func (c control) waitOwner(owned <-chan *dbus.Signal, ended <-chan struct{}) err
 	}
 }
 
+// collection returns the default one. A daemon has its name before it has read which one
+// that is, and nothing tells when it has.
 func (c control) collection() (p dbus.ObjectPath, err error) {
-	err = c.call(secretsPath, "org.freedesktop.Secret.Service.ReadAlias", "default").Store(&p)
-	if err == nil && p == "/" {
-		err = errors.New("there is no default collection")
+	for deadline := time.Now().Add(2 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		err = c.call(secretsPath, "org.freedesktop.Secret.Service.ReadAlias", "default").Store(&p)
+		if err != nil || p != "/" {
+			return p, err
+		}
+		if time.Now().After(deadline) {
+			return p, errors.New("there is no default collection")
+		}
 	}
-	return p, err
 }
 
 // secret is a password as the protocol carries it; a session lives as long as
