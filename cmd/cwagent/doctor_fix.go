@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"os"
+	"slices"
 
 	"github.com/cwagent/cwagent/agent/kubeconfig"
 	"github.com/cwagent/cwagent/ipc"
