@@ -76,7 +76,7 @@ func (a *Agent) adopt(b Book) {
 	}
 	a.override()
 	if len(b.Orphans) > 0 || len(a.unread()) > 0 {
-		signal(a.fresh)
+		Signal(a.fresh)
 	}
 }
 

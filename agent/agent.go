@@ -171,10 +171,10 @@ func (a *Agent) all() []*credential {
 }
 
 // look has the loop look at everything again.
-func (a *Agent) look() { signal(a.poke) }
+func (a *Agent) look() { Signal(a.poke) }
 
-// signal is for a channel of capacity one whose reader looks at everything.
-func signal(c chan<- struct{}) {
+// Signal is for a channel of capacity one whose reader looks at everything.
+func Signal(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:
 	default: // it will, anyway

@@ -99,7 +99,7 @@ func (b *bunch) retryLocked(c *credential, now time.Time) time.Time {
 	if b.tried != c.token.key || b.trials.fails == 0 {
 		return time.Time{}
 	}
-	return sooner(b.trials.retry(now, b.tried), b.trials.last.Add(keysPause))
+	return Sooner(b.trials.retry(now, b.tried), b.trials.last.Add(keysPause))
 }
 
 // noteKeys keeps what came of an attempt that began then and is over now. It returns

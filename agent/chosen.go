@@ -31,7 +31,7 @@ func (c *chosen) is() Store { return *c.now.Load() }
 
 func (c *chosen) use(s Store) {
 	c.now.Store(&s)
-	signal(c.changed)
+	Signal(c.changed)
 }
 
 // of returns the store of that kind, or nil.

@@ -43,7 +43,7 @@ func (a *Agent) Measure(ctx context.Context) (s ipc.Status, n Counts, until time
 	slices.SortFunc(creds, func(x, y *credential) int { return cmp.Compare(x.name, y.name) })
 	for _, c := range creds {
 		n.Fetches = append(n.Fetches, c.vigil.fetches.list(c.name)...)
-		until = sooner(until, a.decide(c, now).next)
+		until = Sooner(until, a.decide(c, now).next)
 	}
 	return s, n, until
 }

@@ -203,7 +203,7 @@ func (c *credential) renewAt(r rules) time.Time {
 		if c.held {
 			when = t.expires.Add(-min(l/6, holdout))
 		} else {
-			when = sooner(when, born(t).Add(l-l/3-spread)) // l*2 may be too much for a Duration
+			when = Sooner(when, born(t).Add(l-l/3-spread)) // l*2 may be too much for a Duration
 		}
 	}
 	return later(when, t.added.Add(settle))
@@ -216,7 +216,7 @@ func (c *credential) promoteAt(now time.Time, r rules, next token) (when time.Ti
 		when = c.token.oldAt(r)
 	}
 	if t := c.token; t.expiry == ipc.ExpiryKnown {
-		when = sooner(when, t.expires.Add(-max(min(lifetime(t)/6, earliest), latest)))
+		when = Sooner(when, t.expires.Add(-max(min(lifetime(t)/6, earliest), latest)))
 	}
 	return when
 }
@@ -291,8 +291,8 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// sooner is the sooner one of two instants; the zero time is never.
-func sooner(a, b time.Time) time.Time {
+// Sooner is the sooner one of two instants; the zero time is never.
+func Sooner(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b
 	}

@@ -15,7 +15,7 @@ import (
 func (a *Agent) note(which *atomic.Pointer[trouble], is *trouble) (was *trouble) {
 	was = which.Swap(is)
 	if (was == nil) != (is == nil) {
-		signal(a.turned)
+		Signal(a.turned)
 		if a.Changed != nil { // what has no token in memory is locked, or is not any more
 			a.Changed()
 		}
@@ -43,7 +43,7 @@ func (a *Agent) watchUntilWell(ctx context.Context) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		a.stores.Watch(ctx, func() { signal(a.ready) })
+		a.stores.Watch(ctx, func() { Signal(a.ready) })
 	}()
 	for a.ails() && ctx.Err() == nil {
 		select {
@@ -109,7 +109,7 @@ func (a *Agent) inspect(ctx context.Context) *trouble {
 	case err != nil:
 		return a.noteSilence(err)
 	case t != nil:
-		signal(a.ready)
+		Signal(a.ready)
 	}
 	return nil
 }

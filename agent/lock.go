@@ -120,7 +120,7 @@ func (a *Agent) Unlock(ctx context.Context, r ipc.UnlockRequest) (reply ipc.Unlo
 		a.Log.WarnContext(ctx, "store not unlocked", "store", store.Info().Kind, "error", err)
 		return reply, errUnlock(store.Info().Kind, err)
 	}
-	signal(a.ready)
+	Signal(a.ready)
 	return reply, nil
 }
 

@@ -1,11 +1,11 @@
 package audit
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/cwagent/cwagent/agent/lazyregexp"
 	"github.com/cwagent/cwagent/ipc/peer"
 )
 
@@ -32,9 +32,9 @@ type callers struct {
 }
 
 // tokens are what a path may be called by accident, and is not to be written down.
-var tokens = regexp.MustCompile(`(?i)CW-SECRET-[^/\s]*|eyJ[\w-]{5,}[^/\s]*`)
+var tokens = lazyregexp.New(`(?i)CW-SECRET-[^/\s]*|eyJ[\w-]{5,}[^/\s]*`)
 
-func hide(path string) string { return tokens.ReplaceAllString(path, "...") }
+func hide(path string) string { return tokens().ReplaceAllString(path, "...") }
 
 // of returns the caller p. One that has ended is what it was when it was seen last.
 func (c *callers) of(p peer.Process) *caller { return c.above(p, deepest) }

@@ -8,16 +8,17 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
+
+	"github.com/cwagent/cwagent/agent/lazyregexp"
 )
 
 // fileName is what a file of a machine is called; one that was moved away has the
 // time of that in it.
-var fileName = regexp.MustCompile(`^audit-(.+?)(-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3})?\.jsonl$`)
+var fileName = lazyregexp.New(`^audit-(.+?)(-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3})?\.jsonl$`)
 
 // IsLog reports whether a file of the state folder is one of these, by its name.
-func IsLog(name string) bool { return fileName.MatchString(name) }
+func IsLog(name string) bool { return fileName().MatchString(name) }
 
 // Hosts returns the machines that have files in the folder dir, sorted. One that is
 // not there has none.
@@ -28,7 +29,7 @@ func Hosts(dir string) ([]string, error) {
 	}
 	var hosts []string
 	for _, f := range files {
-		if m := fileName.FindStringSubmatch(f.Name()); m != nil {
+		if m := fileName().FindStringSubmatch(f.Name()); m != nil {
 			hosts = append(hosts, m[1])
 		}
 	}
@@ -133,7 +134,7 @@ func (r *Reader) readOlder(each func(Item)) error {
 		return fmt.Errorf("read audit log: %w", err)
 	}
 	for _, is := range files {
-		m := fileName.FindStringSubmatch(is.Name())
+		m := fileName().FindStringSubmatch(is.Name())
 		if m == nil || m[1] != r.Host || m[2] == "" {
 			continue
 		}

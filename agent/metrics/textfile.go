@@ -55,14 +55,14 @@ func (f *Textfile) Set(path string) {
 	} else {
 		f.path.Store(&path)
 	}
-	signal(f.moved)
+	agent.Signal(f.moved)
 }
 
 // Note says that there is something new. It returns at once, and costs nothing where
 // there is no file.
 func (f *Textfile) Note() {
 	if f.path.Load() != nil {
-		signal(f.news)
+		agent.Signal(f.news)
 	}
 }
 
@@ -157,13 +157,5 @@ func (f *Textfile) tend(ctx context.Context, w *writer) (next time.Time) {
 func (w *writer) remove() {
 	if w.wrote {
 		_ = os.Remove(w.path) // or somebody else has
-	}
-}
-
-// signal is for a channel of capacity one whose reader looks at everything.
-func signal(c chan<- struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
 	}
 }

@@ -3,6 +3,8 @@ package notice
 import (
 	"strconv"
 	"time"
+
+	"github.com/cwagent/cwagent/agent"
 )
 
 // A Shown is what is remembered of a notice.
@@ -58,7 +60,7 @@ func Plan(matters []Matter, m Memory, unsure func(credential string) bool, now t
 		}
 		switch {
 		case now.Before(x.Ready):
-			p.Next = sooner(p.Next, x.Ready)
+			p.Next = agent.Sooner(p.Next, x.Ready)
 		case room > 0:
 			room--
 			p.Show = append(p.Show, x)
@@ -91,12 +93,4 @@ func recent(s Shown, now time.Time) bool {
 // sum is the notice that counts others.
 func sum(n int) Matter {
 	return Matter{Title: "and " + strconv.Itoa(n) + " more", Body: "cwagent status"}
-}
-
-// sooner is the sooner one of two instants; the zero time is never.
-func sooner(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
 }

@@ -67,27 +67,20 @@ func New(c Config) *Teller {
 
 // Note has the status looked at soon. It returns at once, and may be called under any
 // lock.
-func (t *Teller) Note() { signal(t.changed) }
+func (t *Teller) Note() { agent.Signal(t.changed) }
 
 // Configure puts other settings in force.
 func (t *Teller) Configure(s Settings) {
 	t.mu.Lock()
 	t.settings = s
 	t.mu.Unlock()
-	signal(t.news)
+	agent.Signal(t.news)
 }
 
 func (t *Teller) now() Settings {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.settings
-}
-
-func signal(c chan<- struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
 }
 
 // Run shows what there is to show until ctx ends. While notices are off it is not even
@@ -110,7 +103,7 @@ func (t *Teller) whileOn(ctx context.Context) {
 	var connected sync.WaitGroup
 	defer connected.Wait()
 	defer cancel()
-	connected.Go(func() { t.Desktop.Run(ctx, func() { signal(t.news) }) })
+	connected.Go(func() { t.Desktop.Run(ctx, func() { agent.Signal(t.news) }) })
 	var soon <-chan time.Time
 	for t.now().On {
 		select {
@@ -152,13 +145,13 @@ func (t *Teller) Look(ctx context.Context) (next time.Time) {
 		unread[c.Name] = c.State == ipc.StateLocked
 	}
 	p := Plan(matters, t.shown, func(name string) bool { return unread[name] }, now)
-	next = sooner(next, p.Next)
+	next = agent.Sooner(next, p.Next)
 	if len(p.Show)+len(p.Summed)+len(p.Over)+len(p.Forget) == 0 {
 		return next
 	}
 	if again := t.do(ctx, p, now); again {
 		t.fails++
-		next = sooner(next, now.Add(min(firstPause<<min(t.fails-1, 10), lastPause)))
+		next = agent.Sooner(next, now.Add(min(firstPause<<min(t.fails-1, 10), lastPause)))
 	}
 	return next
 }

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/cwagent/cwagent/agent"
 	"github.com/cwagent/cwagent/ipc"
 )
 
@@ -206,7 +207,7 @@ func (b *bell) Set(at time.Time) {
 
 func (b *bell) Rings() <-chan struct{} { return b.rings }
 
-func (b *bell) ring() { signal(b.rings) }
+func (b *bell) ring() { agent.Signal(b.rings) }
 
 func names(n int) (all []string) {
 	for i := range n {

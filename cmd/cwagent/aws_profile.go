@@ -3,10 +3,10 @@ package main
 import (
 	"maps"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"github.com/cwagent/cwagent/agent"
+	"github.com/cwagent/cwagent/agent/lazyregexp"
 )
 
 // A profile is a section of AWS's config: how it gets keys, and what AI Object Storage
@@ -14,23 +14,23 @@ import (
 type profile struct{ name, process, endpoint, region string }
 
 // profileNames are those that need no quotes in any of AWS's programs.
-var profileNames = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
+var profileNames = lazyregexp.New(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 
-var regions = regexp.MustCompile(`^[A-Za-z0-9-]{1,63}$`)
+var regions = lazyregexp.New(`^[A-Za-z0-9-]{1,63}$`)
 
 // newProfile makes the profile that gets the keys of that credential.
 func (c *cli) newProfile(credential string, fl awsFlags) (profile, error) {
 	if err := agent.CheckName(credential); err != nil {
 		return profile{}, err
 	}
-	if !profileNames.MatchString(fl.profile) {
+	if !profileNames().MatchString(fl.profile) {
 		return profile{}, fail("letters, digits, dots, hyphens and underscores", "--profile %q: not a name of a profile", fl.profile)
 	}
 	u, err := url.Parse(fl.endpoint)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || strings.ContainsAny(fl.endpoint, " #;\t\r\n") {
 		return profile{}, fail("https://cwobject.com, or within a CoreWeave cluster http://cwlota.com", "--endpoint-url %q: not of the form https://HOST", fl.endpoint)
 	}
-	if fl.region != "" && !regions.MatchString(fl.region) {
+	if fl.region != "" && !regions().MatchString(fl.region) {
 		return profile{}, fail("an availability zone, such as US-EAST-04A", "--region %q: not a name of a region", fl.region)
 	}
 	program, err := c.lastingPath("cwagent", "--cwagent-path", fl.program)

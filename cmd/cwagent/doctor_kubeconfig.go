@@ -59,18 +59,14 @@ func (p *subject) inFiles(look func(*kubeconfig.File) []finding) []finding {
 	return found
 }
 
-// imports returns a fix that imports files: it shows its plan, and asks. It writes the
-// plugin that import would, or where there is none the one that a person has insisted on
-// before.
+// imports returns a fix that imports files: it shows its plan, and asks.
 func imports(paths ...string) func(context.Context, mender) error {
 	return func(ctx context.Context, m mender) error {
-		fl := importFlags{yes: m.yes, output: "text"}
-		if _, err := m.pluginPath(""); err != nil {
-			if folder, err := m.rewrittenFiles(); err == nil {
-				fl.pluginPath, _ = m.chosenPlugin(folder)
-			}
+		plugin, err := m.installedPlugin()
+		if err != nil {
+			return err
 		}
-		return m.runImport(ctx, paths, fl)
+		return m.runImport(ctx, paths, importFlags{yes: m.yes, output: "text", pluginPath: plugin})
 	}
 }
 

@@ -6,11 +6,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/cwagent/cwagent/agent/kubeconfig"
+	"github.com/cwagent/cwagent/agent/lazyregexp"
 	"github.com/cwagent/cwagent/agent/rewritten"
 )
 
@@ -42,7 +42,7 @@ func lookPlugin(_ context.Context, p *subject) (found []finding) {
 	if len(all) == 0 {
 		return []finding{notHere("no kubeconfig names it")}
 	}
-	installed, missing := p.installedPlugin()
+	installed, err := p.installedPlugin()
 	for _, g := range all {
 		grade, cause := p.judgeProgram(g, installed)
 		if grade == gradeOK {
@@ -51,7 +51,7 @@ func lookPlugin(_ context.Context, p *subject) (found []finding) {
 		f := finding{Grade: grade, Cause: "kubectl logs in by " + cause,
 			Proof: fmt.Sprintf("%s, line %s, user %s: %s", g.file.Path, strings.Join(g.lines, ", "), strings.Join(g.users, ", "), g.command)}
 		if installed == "" {
-			f.Mend = "install it to a lasting place (" + missing + "), then cwagent doctor --fix"
+			f.Mend = "install it to a lasting place (" + err.Error() + "), then cwagent doctor --fix"
 		} else if sameFile(g.file.Resolved(g.command), installed) && filepath.IsAbs(g.command) {
 			f.Mend = "install it to a lasting place, then cwagent doctor --fix"
 		} else {
@@ -61,23 +61,6 @@ func lookPlugin(_ context.Context, p *subject) (found []finding) {
 		found = append(found, f)
 	}
 	return found
-}
-
-// installedPlugin is the one that import would write, else that which the last import
-// has written: a person may have insisted on it.
-func (p *subject) installedPlugin() (path, missing string) {
-	path, err := p.pluginPath("")
-	if err == nil {
-		return path, ""
-	}
-	if records, err := p.records(); err == nil && len(records) > 0 {
-		if folder, err := p.rewrittenFiles(); err == nil {
-			if path, err = p.chosenPlugin(folder); err == nil {
-				return path, ""
-			}
-		}
-	}
-	return "", err.Error()
 }
 
 // judgeProgram says what is wrong with a path, as the end of a sentence.
@@ -94,7 +77,7 @@ func (p *subject) judgeProgram(g *program, installed string) (grade, string) {
 		return gradeBroken, "a plugin that is not there"
 	case !filepath.IsAbs(g.command):
 		return gradeWarning, "a relative path of the plugin, which another copy of the kubeconfig does not find"
-	case versioned.MatchString(path), cellar.MatchString(path):
+	case versioned.MatchString(path), cellar().MatchString(path):
 		return gradeWarning, "a plugin in a folder that goes with the next upgrade"
 	case fleeting(path) != "":
 		return gradeWarning, "a plugin in a temporary folder"
@@ -107,7 +90,7 @@ func (p *subject) judgeProgram(g *program, installed string) (grade, string) {
 }
 
 // cellar matches a folder that is named after a version.
-var cellar = regexp.MustCompile(`/v?[0-9]+\.[0-9]+[^/]*/`)
+var cellar = lazyregexp.New(`/v?[0-9]+\.[0-9]+[^/]*/`)
 
 // inBuild reports whether a program lies where its source is, or go run has put it.
 func inBuild(path string) bool {

@@ -200,11 +200,7 @@ func (p *planner) noticed(ctx context.Context) {
 	for {
 		status, err := p.agent.Status(ctx, ipc.StatusRequest{})
 		left := slices.ContainsFunc(status.Watched, func(w ipc.Watch) bool {
-			return w.State == ipc.WatchFound && slices.ContainsFunc(p.plans, func(pl *plan) bool {
-				info, err := os.Stat(w.Path)
-				now, failed := os.Stat(pl.File)
-				return err == nil && failed == nil && os.SameFile(info, now)
-			})
+			return w.State == ipc.WatchFound && slices.ContainsFunc(p.plans, func(pl *plan) bool { return sameFile(w.Path, pl.File) })
 		})
 		if err != nil || !left || !sleep(ctx, 10*time.Millisecond) {
 			return

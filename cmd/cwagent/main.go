@@ -117,9 +117,9 @@ func (c *cli) report(err error) int {
 		return 130
 	}
 	io.WriteString(c.err, c.errorText(err))
-	var none noVerdict
-	if errors.As(err, &none) {
-		return exitUnknown
+	var f failure
+	if errors.As(err, &f) {
+		return f.code
 	}
 	return 1
 }

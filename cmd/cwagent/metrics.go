@@ -57,7 +57,7 @@ Exit codes: 3 the agent cannot be reached.`,
 			}
 			reply, err := a.Metrics(cmd.Context(), ipc.MetricsRequest{})
 			if unreachable(err) {
-				return noVerdict{err}
+				return failure{err, exitUnknown}
 			}
 			if err != nil {
 				return err

@@ -34,6 +34,21 @@ func (c *cli) chosenPlugin(folder rewritten.Folder) (string, error) {
 	return c.pluginPath("")
 }
 
+// installedPlugin is the plugin that import would write, else the one that it has written
+// before: a person may have insisted on it.
+func (c *cli) installedPlugin() (string, error) {
+	path, err := c.pluginPath("")
+	if err == nil {
+		return path, nil
+	}
+	if folder, err := c.rewrittenFiles(); err == nil {
+		if path, err := c.chosenPlugin(folder); err == nil {
+			return path, nil
+		}
+	}
+	return "", err
+}
+
 // sameFile reports whether two paths lead to one file.
 func sameFile(a, b string) bool {
 	if a == b {

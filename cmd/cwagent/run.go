@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"github.com/cwagent/cwagent/agent"
 	"github.com/cwagent/cwagent/agent/cleartext"
 	"github.com/cwagent/cwagent/agent/config"
+	"github.com/cwagent/cwagent/agent/lazyregexp"
 	"github.com/cwagent/cwagent/ipc"
 )
 
@@ -69,7 +69,7 @@ func (c *cli) newRun() *cobra.Command {
 			if cmd.ArgsLenAtDash() == 1 && len(args) > 1 {
 				return nil
 			}
-			return c.unstarted(fail(runUsage, "run: it takes the name of a credential, then -- and the command"))
+			return fail(runUsage, "run: it takes the name of a credential, then -- and the command")
 		},
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 			if len(args) > 0 {
@@ -78,11 +78,11 @@ func (c *cli) newRun() *cobra.Command {
 			return c.completeNames(cmd, args, toComplete)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.unstarted(c.runProgram(cmd.Context(), fl, args[0], args[1:]))
+			return c.runProgram(cmd.Context(), fl, args[0], args[1:])
 		},
 	}
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { // a flag of the command's, mostly
-		return c.unstarted(fail(runUsage, "run: %v, before --", err))
+	failingWith(exitOurs, cmd).SetFlagErrorFunc(func(_ *cobra.Command, err error) error { // a flag of the program's, mostly
+		return failure{fail(runUsage, "run: %v, before --", err), exitOurs}
 	})
 	f := cmd.Flags()
 	f.StringArrayVar(&fl.vars, "env", nil, "variable that has the token (several allowed; default COREWEAVE_API_TOKEN, with --kubeconfig none)")
@@ -150,7 +150,7 @@ func (fl *runFlags) check() error {
 	}
 	for _, v := range fl.vars {
 		switch {
-		case !environmentName.MatchString(v):
+		case !environmentName().MatchString(v):
 			return fail("letters, digits and underscores, the first no digit", "--env %s: not the name of a variable", shownWord(v))
 		case fl.kubeconfig && v == "KUBECONFIG":
 			return fail("another variable, or leave --kubeconfig out", "--env KUBECONFIG: --kubeconfig sets it")
@@ -164,7 +164,7 @@ func (fl *runFlags) check() error {
 }
 
 // environmentName is a name that every shell takes for a variable.
-var environmentName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var environmentName = lazyregexp.New(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // shownWord is an argument as it may be shown: people paste tokens into wrong places.
 func shownWord(s string) string {

@@ -70,18 +70,3 @@ func (c *cli) notStarted(name string, err error) error {
 	c.report(fail(strings.ReplaceAll(hint, name, shownWord(name)), "run: %s: %s", shownWord(name), cmp.Or(why, reason.Error())))
 	return exitCode(code)
 }
-
-// exitOurs is the exit code of run where no program is started for a reason of cwagent's
-// own, as it is env's and timeout's: that of the program may be any of the lower ones.
-const exitOurs = 125
-
-// unstarted shows err, unless it says how a program has ended.
-func (c *cli) unstarted(err error) error {
-	if _, is := err.(exitCode); is || err == nil {
-		return err
-	}
-	if code := c.report(err); code != 1 {
-		return exitCode(code)
-	}
-	return exitCode(exitOurs)
-}

@@ -171,7 +171,7 @@ func variablesOf(found []find) (vars []string) {
 		if strings.EqualFold(f.Variable, "authorization") {
 			continue // a header's
 		}
-		if v := f.Variable; environmentName.MatchString(f.Variable) && !slices.Contains(vars, v) {
+		if v := f.Variable; environmentName().MatchString(f.Variable) && !slices.Contains(vars, v) {
 			vars = append(vars, v)
 		}
 	}

@@ -6,12 +6,12 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"regexp"
 	"slices"
 
 	"github.com/cwagent/cwagent/agent"
 	"github.com/cwagent/cwagent/agent/cleartext"
 	"github.com/cwagent/cwagent/agent/kubeconfig"
+	"github.com/cwagent/cwagent/agent/lazyregexp"
 )
 
 const (
@@ -28,10 +28,10 @@ const (
 
 // usersKey is what a kubeconfig with a token has, in YAML or JSON: its kind may be
 // missing.
-var usersKey = regexp.MustCompile(`users["']?\s*:`)
+var usersKey = lazyregexp.New(`users["']?\s*:`)
 
 // isConfig is what a kubeconfig says of itself.
-var isConfig = regexp.MustCompile(`kind["']?\s*:\s*["']?Config\b`)
+var isConfig = lazyregexp.New(`kind["']?\s*:\s*["']?Config\b`)
 
 // look looks into one file. A link counts as the file that it leads to: people
 // keep ~/.kube/config elsewhere.
@@ -99,9 +99,9 @@ func inText(path string, kind cleartext.Kind, text []byte) ([]find, error) {
 	if kubeconfig.UTF16(text) {
 		ascii = bytes.ReplaceAll(text, []byte{0}, nil) // enough to find what is in ASCII
 	}
-	if bytes.Contains(ascii, []byte(tokenPrefix)) && usersKey.Match(ascii) {
+	if bytes.Contains(ascii, []byte(tokenPrefix)) && usersKey().Match(ascii) {
 		found, err := inUsers(path, text)
-		if len(found) > 0 || err == nil && kind == cleartext.Other && isConfig.Match(ascii) {
+		if len(found) > 0 || err == nil && kind == cleartext.Other && isConfig().Match(ascii) {
 			return append(found, besideUsers(path, ascii, found)...), err
 		}
 		if err != nil && kind == cleartext.Other {

@@ -69,10 +69,23 @@ func (c *cli) makeRoom(ctx context.Context, m manager, force bool) error {
 	if err := c.askToLeave(ctx, ipc.LeaveRequest{Force: force}); err != nil {
 		return err
 	}
-	for end := time.Now().Add(lastWait); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if _, err := c.status(ctx, ""); hasCode(err, ipc.CodeUnreachable) {
-			return nil
+	if a, err := c.running(); err != nil || !hasLeft(ctx, a) {
+		return fail("end it, and try again", "service: the agent that runs (pid %d) does not leave", s.Agent.PID)
+	}
+	return nil
+}
+
+// hasLeft waits until an agent has left that was asked to, which it answers before it
+// goes, and reports whether it has as long as that may take.
+func hasLeft(ctx context.Context, a ipc.Agent) bool {
+	ctx, cancel := context.WithTimeout(ctx, lastWait)
+	defer cancel()
+	for {
+		if _, err := a.Status(ctx, ipc.StatusRequest{}); hasCode(err, ipc.CodeUnreachable) {
+			return true
+		}
+		if !sleep(ctx, 20*time.Millisecond) {
+			return false
 		}
 	}
-	return fail("end it, and try again", "service: the agent that runs (pid %d) does not leave", s.Agent.PID)
 }
